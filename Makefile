@@ -1,0 +1,49 @@
+# Two commands: `make demo` and `make test`. Each makes its own virtual environment in .venv first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help demo test lint types imports unit examples test-long clean
+
+help:
+	@echo "make demo       watch the whole job on a real MongoDB"
+	@echo "make test       format, lint, types, import rules, and all tests that take seconds"
+	@echo "make test-long  the tests that take minutes"
+	@echo "make clean      remove what the others made"
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "mongoshot needs Python 3.11 or newer: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[mongod,test]'
+	@touch $@
+
+demo: $(READY)
+	@$(BIN)/mongoshot demo
+
+test: lint types imports unit examples
+
+lint: $(READY)
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+
+types: $(READY)
+	$(BIN)/mypy
+
+imports: $(READY)
+	$(BIN)/lint-imports
+
+unit: $(READY)
+	$(BIN)/pytest -n 2 -m "not long" tests
+
+# As a user's project: its own configuration, the plugin installed, nothing else of this one.
+examples: $(READY)
+	cd examples/checkout && ../../$(BIN)/python -m pytest
+
+test-long: $(READY)
+	$(BIN)/pytest -m long tests
+
+clean:
+	rm -rf $(VENV) .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist

@@ -1,0 +1,55 @@
+"""Record a MongoDB dataset once, stage it before every test, assert what the test did to it.
+
+The public names are imported when they are first used: `import mongoshot` loads no driver.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mongoshot.comparison.difference import Changes, Difference, compare
+    from mongoshot.errors import MongoshotError
+    from mongoshot.recording.capture import capture
+    from mongoshot.snapshot.directory import Snapshot
+    from mongoshot.staging.staged import ResetReport, Staged, restore
+
+_HOMES = {
+    "Changes": "mongoshot.comparison.difference",
+    "Difference": "mongoshot.comparison.difference",
+    "MongoshotError": "mongoshot.errors",
+    "ResetReport": "mongoshot.staging.staged",
+    "Snapshot": "mongoshot.snapshot.directory",
+    "Staged": "mongoshot.staging.staged",
+    "capture": "mongoshot.recording.capture",
+    "compare": "mongoshot.comparison.difference",
+    "restore": "mongoshot.staging.staged",
+}
+
+__all__ = [
+    "Changes",
+    "Difference",
+    "MongoshotError",
+    "ResetReport",
+    "Snapshot",
+    "Staged",
+    "capture",
+    "compare",
+    "restore",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("mongoshot")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,5 @@
+"""Let `python -m mongoshot` be the command line."""
+
+from mongoshot.cli import main
+
+main()

@@ -1,0 +1,231 @@
+"""Expectations in pytest: what a test sees of its database, compared with a file beside the test.
+
+The file of an assertion is `__expectations__/<test module>/<test>.json` beside the test module, a
+directory of its own: syrupy's default extension takes every file below `__snapshots__` that it does
+not know for unused, and `--snapshot-update` removes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from syrupy.data import SnapshotCollections
+from syrupy.extensions.base import AbstractSyrupyExtension
+from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
+
+from mongoshot.comparison.difference import Changes
+from mongoshot.comparison.expectation import (
+    changes_to_text,
+    describe,
+    describe_mismatch,
+    parse_expectation,
+    state_to_text,
+)
+from mongoshot.errors import MongoshotError, UsageError
+from mongoshot.snapshot.model import Collection, State
+
+if TYPE_CHECKING:
+    from syrupy.assertion import SnapshotAssertion as SnapshotAssertion
+    from syrupy.data import SnapshotCollection
+    from syrupy.location import PyTestLocation
+
+DIRECTORY = "__expectations__"
+
+_LONGEST = 180  # bytes of a file's stem before the index of the assertion
+_UNSAFE = re.compile(r"[^\w\[\](){},;=+@!'^&$#. -]|^\.|[. ]$", re.ASCII)
+
+
+class ObservedChanges:
+    """Be `db_changes`: what has happened to the database up to the moment it is looked at."""
+
+    def __init__(self, read: Callable[[], Changes]) -> None:
+        """Take a function that asks the staged database."""
+        self.read = read
+
+    def __eq__(self, other: object) -> bool:
+        """Compare the changes until now with a stored expectation."""
+        changes = self.read()
+        return bool(other == changes) if not isinstance(other, ObservedChanges) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __bool__(self) -> bool:
+        """Tell whether anything has changed until now."""
+        return bool(self.read())
+
+    def __str__(self) -> str:
+        """Write the changes until now for a person."""
+        return str(self.read())
+
+    def __repr__(self) -> str:
+        """Say in one line how much has changed until now."""
+        return repr(self.read())
+
+    @property
+    def inserted(self) -> Mapping[str, list[dict[str, Any]]]:
+        """Return the documents inserted until now, by collection; [] where none."""
+        return self.read().inserted
+
+    @property
+    def updated(self) -> Mapping[str, list[tuple[dict[str, Any], dict[str, Any]]]]:
+        """Return pairs of an updated document before and after, by collection; [] where none."""
+        return self.read().updated
+
+    @property
+    def deleted(self) -> Mapping[str, list[dict[str, Any]]]:
+        """Return the documents deleted until now, by collection; [] where none."""
+        return self.read().deleted
+
+
+class ObservedState:
+    """Be `db_state`: the whole database, or one collection of it, at the moment it is looked at."""
+
+    def __init__(
+        self, read: Callable[[], State], scenario: str, digest: str, only: str | None = None
+    ) -> None:
+        """Take a function that reads the database, and what it was staged from."""
+        self._read = read
+        self._scenario = scenario
+        self._digest = digest
+        self._only = only
+
+    def __getitem__(self, collection: str) -> ObservedState:
+        """Look at one collection alone."""
+        return ObservedState(self._read, self._scenario, self._digest, collection)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare the state as it is now with a stored expectation."""
+        return bool(other == self) if not isinstance(other, ObservedState) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        """Name the state."""
+        return f"<state of {self._only or 'the database'}, staged from {self._scenario}>"
+
+    def to_text(self) -> str:
+        """Write the state as it is now as the text of an expectation."""
+        return state_to_text(self._collections(), self._scenario, self._digest)
+
+    def _collections(self) -> Mapping[str, Collection]:
+        collections = self._read().collections
+        if self._only is None:
+            return collections
+        if self._only not in collections:
+            there = ", ".join(collections) or "none"
+            raise UsageError(f"no collection {self._only!r} in the database: there are {there}")
+        return {self._only: collections[self._only]}
+
+
+class ExpectationExtension(SingleFileSnapshotExtension):
+    """Keep each expectation in a readable JSON file of its own, exact to the BSON type."""
+
+    _write_mode = WriteMode.TEXT
+    file_extension = "json"
+
+    def serialize(self, data: Any, **_options: Any) -> str:
+        """Write what a test sees as the text of an expectation."""
+        if isinstance(data, ObservedChanges):
+            data = data.read()
+        if isinstance(data, Changes):
+            return changes_to_text(data)
+        if isinstance(data, ObservedState):
+            return data.to_text()
+        raise UsageError(
+            f"db_snapshot is compared with db_changes or db_state, not with a"
+            f" {type(data).__name__}; for other values use syrupy's own fixture, snapshot"
+        )
+
+    def matches(self, *, serialized_data: Any, snapshot_data: Any) -> bool:
+        """Compare what is expected, and not what it was recorded against."""
+        actual, expected = parse_expectation(serialized_data), parse_expectation(snapshot_data)
+        return expected.expects_the_same(actual)
+
+    def diff_lines(self, serialized_data: Any, snapshot_data: Any) -> Iterator[str]:
+        """Say what differs from the expectation, or how to record it where there is none."""
+        if not snapshot_data:
+            yield "to record this expectation, type: pytest --snapshot-update"
+            yield from describe(parse_expectation(serialized_data))
+            return
+        try:
+            expected = parse_expectation(snapshot_data)
+        except MongoshotError as error:
+            yield str(error)
+            return
+        yield from describe_mismatch(expected, parse_expectation(serialized_data))
+        yield "if this is how it should be, type: pytest --snapshot-update"
+
+    def discover_snapshots(
+        self, *, test_location: PyTestLocation, ignore_extensions: list[str] | None = None
+    ) -> SnapshotCollections:
+        """Return this module's expectations, and those of modules that are gone.
+
+        Those of a module that is there and was not run are nobody's to call unused.
+        """
+        found = super().discover_snapshots(
+            test_location=test_location, ignore_extensions=ignore_extensions
+        )
+        tests = Path(test_location.filepath).parent
+        kept = SnapshotCollections()
+        for collection in found:
+            module = Path(collection.location).parent.name
+            if module == test_location.basename or not (tests / f"{module}.py").exists():
+                kept.add(collection)
+        return kept
+
+    @classmethod
+    def get_snapshot_name(cls, *, test_location: PyTestLocation, index: Any = 0) -> str:
+        """Name an expectation so that no two assertions share a file, whatever their parameters."""
+        name = AbstractSyrupyExtension.get_snapshot_name(test_location=test_location, index=index)
+        base = AbstractSyrupyExtension.get_snapshot_name(test_location=test_location)
+        return _file_stem(base) + _file_stem(name[len(base) :])
+
+    @classmethod
+    def dirname(cls, *, test_location: PyTestLocation) -> str:
+        """Return the directory of a test module's expectations."""
+        return str(Path(test_location.filepath).parent / DIRECTORY / test_location.basename)
+
+    @classmethod
+    def matches_test_location(
+        cls, *, test_location: PyTestLocation, snapshot_location: str
+    ) -> bool:
+        """Tell whether a file holds an expectation of this test."""
+        path = Path(snapshot_location)
+        if path.parent != Path(cls.dirname(test_location=test_location)):
+            return False
+        base = cls.get_snapshot_name(test_location=test_location)
+        return (
+            not test_location.is_item_parametrized
+            or re.match(re.escape(base) + r"($|[.\[])", path.stem) is not None
+        )
+
+    @classmethod
+    def write_snapshot_collection(
+        cls, *, snapshot_collection: SnapshotCollection, **_options: Any
+    ) -> None:
+        """Write the file aside and rename it, so that it is whole or as it was."""
+        path = Path(snapshot_collection.location)
+        aside = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            aside.write_text(str(next(iter(snapshot_collection)).data), encoding="utf-8")
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+
+
+def expectations(snapshot: SnapshotAssertion) -> SnapshotAssertion:
+    """Turn syrupy's fixture into one that keeps database expectations."""
+    return snapshot.use_extension(ExpectationExtension)
+
+
+def _file_stem(name: str) -> str:
+    """Escape what a file system dislikes as `%XX`, and cut what is too long for it."""
+    escaped = _UNSAFE.sub(lambda m: "".join(f"%{byte:02X}" for byte in m[0].encode()), name)
+    if len(escaped) <= _LONGEST:
+        return escaped
+    return f"{escaped[:_LONGEST]}~{hashlib.sha256(name.encode()).hexdigest()[:12]}"

@@ -1,0 +1,216 @@
+"""Commands on databases: capture, restore, diff, adopt, disown."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mongoshot.cli.options import (
+    count_text,
+    database_options,
+    format_option,
+    open_database,
+    progress_bar,
+    project,
+    size_text,
+    snapshots_path,
+)
+
+if TYPE_CHECKING:
+    from mongoshot.snapshot.directory import Snapshot
+    from mongoshot.snapshot.model import State
+
+_source = database_options("SCENARIO_SOURCE_URL", "SCENARIO_SOURCE_NAME")
+_target = database_options("DB_URL", "DB_NAME")
+
+
+@click.command()
+@click.argument("name")
+@_source
+@snapshots_path
+@format_option
+@click.option("--collection", "collections", multiple=True, metavar="C", help="Only these.")
+@click.option("--exclude", multiple=True, metavar="C", help="All but these.")
+@click.option("--replace", is_flag=True, help="Capture an existing scenario anew.")
+def capture(
+    name: str,
+    db_url: str,
+    db_name: str | None,
+    snapshots_path: Path,
+    format: str | None,
+    collections: tuple[str, ...],
+    exclude: tuple[str, ...],
+    replace: bool,
+) -> None:
+    r"""Capture a live database as the scenario NAME. Only reads from the server.
+
+    \b
+    mongoshot capture checkout --db-url mongodb://dev.internal --db-name shop
+    """
+    from mongoshot.recording.capture import capture as run
+    from mongoshot.snapshot.directory import check_name
+    from mongoshot.snapshot.writer import check_target
+
+    check_name(name)
+    before = check_target(snapshots_path / name, replace=replace)
+    with open_database(db_url, db_name) as database, progress_bar("reading") as progress:
+        snapshot = run(
+            database,
+            snapshots_path / name,
+            format=format,
+            collections=collections,
+            exclude=exclude,
+            replace=replace,
+            progress=progress,
+        )
+    if before is not None and before.manifest == snapshot.manifest:
+        click.echo(f"{snapshot.path}: nothing has changed since revision {_revision(snapshot)}")
+        return
+    click.echo(f"captured {snapshot.path} from {db_name or 'the URL'}: {_contents(snapshot)}")
+    if (origin := snapshot.manifest.origin).consistency == "none":
+        click.echo(
+            "warning: a standalone server cannot show all collections at one point in time; if"
+            " somebody wrote to it meanwhile, documents may not fit each other",
+            err=True,
+        )
+    elif origin.outside_consistency:
+        click.echo(
+            "warning: capped collections cannot be read at the same point in time as the others:"
+            f" {', '.join(origin.outside_consistency)}",
+            err=True,
+        )
+
+
+@click.command()
+@click.argument("name")
+@_target
+@snapshots_path
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+def restore(
+    name: str, db_url: str, db_name: str | None, snapshots_path: Path, dry_run: bool
+) -> None:
+    r"""Restore the scenario NAME into a database, which is overwritten.
+
+    Only a database that mongoshot created, or that was given to it with `mongoshot adopt`.
+
+    \b
+    mongoshot restore checkout --db-url mongodb://127.0.0.1:27017 --db-name shop_test
+    """
+    from mongoshot.server.connection import describe
+    from mongoshot.server.ownership import check_writable
+    from mongoshot.snapshot.directory import load_scenario
+    from mongoshot.staging.load import load
+
+    snapshot = load_scenario(name, snapshots_path)
+    allowed = project().allowed_hosts
+    with open_database(db_url, db_name) as database:
+        if dry_run:
+            snapshot.verify()
+            check_writable(database, allowed)
+            click.echo(
+                f"would restore {snapshot.path} into {describe(database)}: {_contents(snapshot)}"
+            )
+            return
+        with progress_bar("writing") as progress:
+            load(snapshot, database, allowed_hosts=allowed, progress=progress)
+        click.echo(f"restored {snapshot.path} into {describe(database)}: {_contents(snapshot)}")
+
+
+@click.command()
+@click.argument("left")
+@click.argument("right")
+@snapshots_path
+@click.option("--json", "as_json", is_flag=True, help="Write the difference as JSON.")
+@click.pass_context
+def diff(
+    context: click.Context, left: str, right: str, snapshots_path: Path, as_json: bool
+) -> None:
+    r"""Compare two states, each a scenario, a snapshot directory, or mongodb://…/NAME.
+
+    Exit status 1 where they differ.
+
+    \b
+    mongoshot diff checkout mongodb://127.0.0.1:27017/shop_test
+    """
+    from mongoshot.comparison.difference import compare
+    from mongoshot.comparison.expectation import difference_to_text
+
+    with contextlib.ExitStack() as stack:
+        difference = compare(
+            _open_state(stack, left, snapshots_path), _open_state(stack, right, snapshots_path)
+        )
+    click.echo(difference_to_text(difference) if as_json else str(difference))
+    context.exit(1 if difference else 0)
+
+
+@click.command()
+@click.argument("db_name", metavar="DB")
+@click.option("--db-url", envvar="DB_URL", show_envvar=True, required=True, help="Its server.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def adopt(db_name: str, db_url: str, yes: bool) -> None:
+    """Let mongoshot overwrite the database DB, which it did not create."""
+    from mongoshot.errors import UsageError
+    from mongoshot.server.collections import count_by_collection
+    from mongoshot.server.connection import describe
+    from mongoshot.server.ownership import adopt as record_adoption
+
+    with open_database(db_url, db_name) as database:
+        counts = count_by_collection(database)
+        held = ", ".join(f"{name} ({count})" for name, count in counts.items()) or "nothing"
+        question = f"{describe(database)} holds {held}. May mongoshot overwrite it from now on?"
+        if not yes:
+            if not sys.stdin.isatty():
+                raise UsageError(f"{question} This is no terminal to answer at: add --yes")
+            click.confirm(question, abort=True)
+        record_adoption(database, project().allowed_hosts)
+        click.echo(f"adopted {describe(database)}; take it back with: mongoshot disown {db_name}")
+
+
+@click.command()
+@click.argument("db_name", metavar="DB")
+@click.option("--db-url", envvar="DB_URL", show_envvar=True, required=True, help="Its server.")
+def disown(db_name: str, db_url: str) -> None:
+    """Take back from mongoshot that it may overwrite the database DB. What it holds stays."""
+    from mongoshot.errors import UsageError
+    from mongoshot.server.connection import describe
+    from mongoshot.server.ownership import disown as run
+
+    with open_database(db_url, db_name) as database:
+        if not run(database):
+            raise UsageError(f"{describe(database)} was not mongoshot's to overwrite")
+        click.echo(f"disowned {describe(database)}: mongoshot writes to it no more")
+
+
+def _open_state(stack: contextlib.ExitStack, side: str, snapshots_path: Path) -> State:
+    from mongoshot.server.collections import live_state, require_database
+    from mongoshot.snapshot.directory import Snapshot, load_scenario
+
+    if "://" in side:
+        database = stack.enter_context(open_database(side, None))
+        require_database(database)
+        return live_state(database)
+    looks_like_path = "/" in side or "\\" in side or side.startswith(".")
+    snapshot = Snapshot.load(side) if looks_like_path else load_scenario(side, snapshots_path)
+    snapshot.verify()
+    return snapshot
+
+
+def _contents(snapshot: Snapshot) -> str:
+    files = snapshot.manifest.files
+    documents = sum(entry.documents or 0 for entry in files)
+    return ", ".join(
+        [
+            count_text(len(snapshot.collections), "collection"),
+            count_text(documents, "document"),
+            size_text(sum(entry.bytes for entry in files)),
+            f"revision {_revision(snapshot)}",
+        ]
+    )
+
+
+def _revision(snapshot: Snapshot) -> int:
+    return snapshot.manifest.revision

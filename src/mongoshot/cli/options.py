@@ -1,0 +1,130 @@
+"""Options and output that several commands share."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from mongoshot.config import DEFAULT_SNAPSHOTS, DEFAULT_URL, Project, read_project
+from mongoshot.errors import UsageError
+
+if TYPE_CHECKING:
+    from mongoshot.server.connection import Database
+    from mongoshot.snapshot.model import Progress
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+snapshots_path = click.option(
+    "--snapshots-path",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_SNAPSHOTS,
+    envvar="SNAPSHOTS_PATH",
+    show_default=True,
+    show_envvar=True,
+    help="Directory of the scenarios.",
+)
+format_option = click.option("--format", type=click.Choice(["bson", "json"]))
+
+
+def database_options(url_variable: str, name_variable: str) -> Callable[[Command], Command]:
+    """Add --db-url and --db-name to a command, with the environment variables given."""
+
+    def decorate(command: Command) -> Command:
+        name = click.option(
+            "--db-name",
+            envvar=name_variable,
+            show_envvar=True,
+            help="Name of the database; default: the one in the URL.",
+        )
+        url = click.option(
+            "--db-url",
+            default=DEFAULT_URL,
+            envvar=url_variable,
+            show_envvar=True,
+            help=f"URL of the server.  [default: {DEFAULT_URL}]",
+        )
+        return url(name(command))
+
+    return decorate
+
+
+@contextlib.contextmanager
+def open_database(url: str, name: str | None) -> Iterator[Database]:
+    """Connect to the database `name`, or to the one that the URL names."""
+    from mongoshot.server.connection import connect, default_database, redact
+
+    with connect(url) as client:
+        database = client[name] if name else default_database(client)
+        if database is None:
+            raise UsageError(
+                f"no database is named: add --db-name NAME, or end the URL with /NAME"
+                f" ({redact(url)})"
+            )
+        yield database
+
+
+def project() -> Project:
+    """Read `[tool.mongoshot]` of the project that the command is typed in."""
+    return read_project(Path.cwd())
+
+
+@contextlib.contextmanager
+def progress_bar(title: str) -> Iterator[Progress]:
+    """Show documents passing by on a terminal; show nothing elsewhere."""
+    from mongoshot.snapshot.model import no_progress
+
+    if not sys.stderr.isatty():
+        yield no_progress
+        return
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+    from rich.progress import TimeElapsedColumn as Elapsed
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        MofNCompleteColumn(),
+        TextColumn("documents"),
+        Elapsed(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=None)
+
+        def advance(collection: str, documents: int) -> None:
+            bar.update(task, advance=documents, description=f"{title} {collection}")
+
+        yield advance
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Align rows under a head: numbers to the right, everything else to the left."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
+    right = [all(isinstance(row[at], int) for row in rows) for at in range(len(head))]
+
+    def line(texts: Sequence[str]) -> str:
+        padded = [
+            text.rjust(width) if is_right else text.ljust(width)
+            for text, width, is_right in zip(texts, widths, right, strict=True)
+        ]
+        return "  ".join(padded).rstrip()
+
+    return "\n".join(map(line, [head, *cells]))
+
+
+def size_text(size: int) -> str:
+    """Write a size in bytes for a person, in decimal units."""
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= factor:
+            return f"{size / factor:.1f} {unit}"
+    return f"{size} bytes"
+
+
+def count_text(count: int, noun: str) -> str:
+    """Write a number with its noun: `1 document`, `2 documents`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,122 @@
+"""Commands on snapshot files: list, show, verify, convert."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mongoshot.cli.options import count_text, progress_bar, size_text, snapshots_path, table
+
+if TYPE_CHECKING:
+    from mongoshot.snapshot.directory import Snapshot
+
+
+@click.command("list")
+@snapshots_path
+def list_snapshots(snapshots_path: Path) -> None:
+    """List the scenarios that there are."""
+    from mongoshot.errors import SnapshotError
+    from mongoshot.snapshot.directory import Snapshot, find_snapshots
+
+    rows: list[tuple[object, ...]] = []
+    for name in find_snapshots(snapshots_path):
+        try:
+            files = (snapshot := Snapshot.load(snapshots_path / name)).manifest.files
+        except SnapshotError as error:
+            click.echo(f"warning: {error}", err=True)
+            continue
+        documents = sum(entry.documents or 0 for entry in files)
+        size = size_text(sum(entry.bytes for entry in files))
+        manifest = snapshot.manifest
+        rows.append((name, manifest.revision, documents, size, manifest.origin.captured_at))
+    if rows:
+        click.echo(table(("scenario", "revision", "documents", "size", "captured"), rows))
+    else:
+        click.echo(
+            f"no scenario in {snapshots_path}; to record one, type:"
+            " mongoshot capture NAME --db-url URL --db-name DB"
+        )
+
+
+@click.command()
+@click.argument("name")
+@snapshots_path
+def show(name: str, snapshots_path: Path) -> None:
+    """Show what is in the scenario NAME."""
+    from mongoshot.snapshot.directory import load_scenario
+
+    snapshot = load_scenario(name, snapshots_path)
+    manifest, origin = snapshot.manifest, snapshot.manifest.origin
+    at = "one point in time" if origin.consistency == "snapshot" else "no single point in time"
+    click.echo(f"{snapshot.path}, revision {manifest.revision}")
+    click.echo(
+        f"captured {origin.captured_at} from {origin.recipe.get('database', 'a database')},"
+        f" MongoDB {origin.server_version}, at {at}"
+    )
+    click.echo(f"digest {manifest.digest}\n")
+    click.echo(
+        table(
+            ("collection", "type", "documents", "size", "encoding", "indexes"),
+            [_row(snapshot, collection) for collection in snapshot.collections],
+        )
+    )
+
+
+def _row(snapshot: Snapshot, name: str) -> tuple[object, ...]:
+    definition = snapshot.collections[name].definition
+    indexes = ", ".join(index["name"] for index in definition.decoded_indexes())
+    for entry in snapshot.manifest.files:
+        if entry.collection == name and entry.documents is not None:
+            encoding = Path(entry.name).suffix[1:]
+            size = size_text(entry.bytes)
+            return name, definition.type, entry.documents, size, encoding, indexes
+    return name, definition.type, 0, "", "", indexes
+
+
+@click.command()
+@click.argument("name")
+@snapshots_path
+@click.pass_context
+def verify(context: click.Context, name: str, snapshots_path: Path) -> None:
+    """Verify that every file of the scenario NAME is whole. Exit status 1 where one is not."""
+    from mongoshot.snapshot.directory import load_scenario
+
+    snapshot = load_scenario(name, snapshots_path)
+    with progress_bar("verifying") as progress:
+        problems = list(snapshot.problems(progress))
+    for problem in problems:
+        click.echo(problem, err=True)
+    if problems:
+        context.exit(1)
+    click.echo(f"{snapshot.path}: {count_text(len(snapshot.manifest.files), 'file')}, all whole")
+
+
+@click.command()
+@click.argument("name")
+@snapshots_path
+@click.option(
+    "--format", type=click.Choice(["bson", "json"]), required=True, help="The other encoding."
+)
+def convert(name: str, snapshots_path: Path, format: str) -> None:
+    """Write the scenario NAME in the other encoding; what it holds stays the same."""
+    from dataclasses import replace
+
+    from mongoshot.snapshot.directory import load_scenario
+    from mongoshot.snapshot.writer import check_format, write_snapshot
+
+    snapshot = load_scenario(name, snapshots_path)
+    snapshot.verify()
+    origin = snapshot.manifest.origin
+    with progress_bar("converting") as progress:
+        converted = write_snapshot(
+            snapshot,
+            snapshot.path,
+            origin=replace(origin, recipe=origin.recipe | {"format": format}),
+            format=check_format(format),
+            replace=True,
+            progress=progress,
+        )
+    size = size_text(sum(entry.bytes for entry in converted.manifest.files))
+    click.echo(f"{converted.path} is {format} now, {size}, digest unchanged")

@@ -1,0 +1,1 @@
+"""Two states → a difference → something to read; pure, needs no server."""

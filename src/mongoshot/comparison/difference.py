@@ -1,0 +1,149 @@
+"""Two states → everything that differs between them.
+
+Documents are compared as bytes and matched by `_id`, both sides read once and side by side; only
+what differs is looked into, and memory is taken only by what has no partner yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
+
+import bson
+
+from mongoshot.comparison.documents import DocumentChange, compare_documents
+from mongoshot.comparison.text import CollectionDifference, render, summarize
+from mongoshot.snapshot.elements import document_id
+from mongoshot.snapshot.model import Collection, State
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Hold everything that differs between two states; falsy where nothing does.
+
+    `before` and `after` name the states; `collections` has those that differ, by name. `inserted`
+    and `deleted` are documents that only the second and only the first state has.
+    """
+
+    before: str
+    after: str
+    collections: Mapping[str, CollectionDifference]
+
+    def __bool__(self) -> bool:
+        """Tell whether the states differ."""
+        return bool(self.collections)
+
+    def __str__(self) -> str:
+        """Write the difference for a person: counts first, then every field."""
+        return "\n".join(render(self.before, self.after, self.collections))
+
+    def __repr__(self) -> str:
+        """Say in one line how much differs."""
+        return f"<{type(self).__name__}: {summarize(self.collections)}>"
+
+    @property
+    def inserted(self) -> Mapping[str, list[dict[str, Any]]]:
+        """Return the inserted documents as Python values, by collection; [] where none."""
+        return self._by_collection(lambda c: [bson.decode(document) for document in c.inserted])
+
+    @property
+    def updated(self) -> Mapping[str, list[tuple[dict[str, Any], dict[str, Any]]]]:
+        """Return pairs of a document before and after, by collection; [] where none."""
+        return self._by_collection(lambda c: [change.decoded() for change in c.updated])
+
+    @property
+    def deleted(self) -> Mapping[str, list[dict[str, Any]]]:
+        """Return the deleted documents as Python values, by collection; [] where none."""
+        return self._by_collection(lambda c: [bson.decode(document) for document in c.deleted])
+
+    def _by_collection(self, read: Any) -> Mapping[str, list[Any]]:
+        return _EmptyByDefault({name: read(c) for name, c in self.collections.items() if read(c)})
+
+
+@dataclass(frozen=True, repr=False)
+class Changes(Difference):
+    """Hold what happened to a staged database since its mark; falsy where nothing did.
+
+    `scenario` and `digest` say what it was staged from.
+    """
+
+    scenario: str = ""
+    digest: str = ""
+
+
+class _EmptyByDefault(dict[str, list[Any]]):
+    def __missing__(self, key: str) -> list[Any]:
+        return []
+
+
+def compare(left: State, right: State) -> Difference:
+    """Compare two states: what it takes to get from `left` to `right`.
+
+    Values that differ only in BSON type and documents that differ only in field order are
+    different. Documents that both sides hold in about the same order cost no memory.
+    """
+    found = {}
+    for name in sorted({*left.collections, *right.collections}):
+        difference = compare_collections(left.collections.get(name), right.collections.get(name))
+        if difference:
+            found[name] = difference
+    return Difference(left.label, right.label, found)
+
+
+def compare_collections(
+    left: Collection | None, right: Collection | None
+) -> CollectionDifference | None:
+    """Compare a collection of two states; None where it is the same, or on neither side."""
+    inserted: list[bytes] = []
+    deleted: list[bytes] = []
+    updated: list[DocumentChange] = []
+    for before, after in _pair(
+        left.documents() if left else (), right.documents() if right else ()
+    ):
+        if before is None:
+            inserted.append(after)  # type: ignore[arg-type]
+        elif after is None:
+            deleted.append(before)
+        elif change := compare_documents(before, after):
+            updated.append(change)
+    difference = CollectionDifference(
+        before=left.definition if left else None,
+        after=right.definition if right else None,
+        inserted=tuple(inserted),
+        updated=tuple(updated),
+        deleted=tuple(deleted),
+    )
+    return difference if difference else None
+
+
+def _pair(
+    left: Iterable[bytes], right: Iterable[bytes]
+) -> Iterator[tuple[bytes | None, bytes | None]]:
+    """Match the documents of two readings by `_id`, whatever order each comes in.
+
+    Yields pairs, the matched ones as they are found and the others at the end. Both sides advance
+    together, so that what waits for its partner is about what differs.
+    """
+    waiting_left: dict[bytes, bytes] = {}
+    waiting_right: dict[bytes, bytes] = {}
+    for before, after in zip_longest(left, right):
+        if before == after:
+            continue
+        if before is not None:
+            key = document_id(before)
+            if (partner := waiting_right.pop(key, None)) is not None:
+                yield before, partner
+            else:
+                waiting_left[key] = before
+        if after is not None:
+            key = document_id(after)
+            if (partner := waiting_left.pop(key, None)) is not None:
+                yield partner, after
+            else:
+                waiting_right[key] = after
+    for document in waiting_left.values():
+        yield document, None
+    for document in waiting_right.values():
+        yield None, document

@@ -1,0 +1,119 @@
+"""Two versions of one document → the fields that differ, exact to type and field order."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import bson
+
+from mongoshot.errors import InvalidBSONError, NotRepresentableError
+from mongoshot.snapshot.elements import ARRAY, DOCUMENT, document_id, iterate_elements
+from mongoshot.snapshot.encoding import readable
+
+_PLAIN_KEY = re.compile(r"[^.\[\]\"\s\x00-\x1f]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """Hold one BSON value: its type byte and its bytes (https://bsonspec.org/spec.html)."""
+
+    type: int
+    raw: bytes
+
+    def __str__(self) -> str:
+        """Write the value as readable Extended JSON, which shows its type."""
+        try:
+            return readable(self.type, self.raw)
+        except (NotRepresentableError, InvalidBSONError):
+            return f"<BSON type 0x{self.type:02x}: {self.raw.hex()}>"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """Say what became of one field: None stands for a field that is not there."""
+
+    path: str
+    before: Value | None
+    after: Value | None
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentChange:
+    """Hold a document before and after, as BSON bytes, and the fields that differ.
+
+    `reordered` are the paths of (sub)documents whose common fields stand in another order; the
+    document itself has the path "".
+    """
+
+    before: bytes
+    after: bytes
+    fields: tuple[FieldChange, ...]
+    reordered: tuple[str, ...]
+
+    @property
+    def identity(self) -> Value | None:
+        """Return the document's `_id`, or None where it has none."""
+        return identity_of(self.after)
+
+    def decoded(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the document before and after as Python values."""
+        return bson.decode(self.before), bson.decode(self.after)
+
+
+def identity_of(document: bytes) -> Value | None:
+    """Return the `_id` of a document, or None where it has none."""
+    identity = document_id(document)
+    return Value(identity[0], identity[1:]) if identity else None
+
+
+def compare_documents(before: bytes, after: bytes) -> DocumentChange | None:
+    """Compare two documents field by field; None where they are the same bytes."""
+    if before == after:
+        return None
+    fields: list[FieldChange] = []
+    reordered: list[str] = []
+    _compare(Value(DOCUMENT, before), Value(DOCUMENT, after), "", fields, reordered)
+    return DocumentChange(before, after, tuple(fields), tuple(reordered))
+
+
+def _compare(
+    before: Value, after: Value, path: str, fields: list[FieldChange], reordered: list[str]
+) -> None:
+    left, right = _fields(before), _fields(after)
+    if left is None or right is None:
+        fields.append(FieldChange(path, before, after))
+        return
+    for key in [*right, *(key for key in left if key not in right)]:
+        inner = _join(path, key, in_array=after.type == ARRAY)
+        old, new = left.get(key), right.get(key)
+        if old == new:
+            continue
+        if old and new and old.type == new.type and old.type in (DOCUMENT, ARRAY):
+            _compare(old, new, inner, fields, reordered)
+        else:
+            fields.append(FieldChange(inner, old, new))
+    if [key for key in left if key in right] != [key for key in right if key in left]:
+        reordered.append(path)
+
+
+def _fields(value: Value) -> dict[bytes, Value] | None:
+    """Return the fields of a document or array, or None where a key is there twice."""
+    fields: dict[bytes, Value] = {}
+    count = 0
+    for kind, key, start, end in iterate_elements(value.raw):
+        fields[key] = Value(kind, value.raw[start:end])
+        count += 1
+    return fields if len(fields) == count else None
+
+
+def _join(path: str, key: bytes, *, in_array: bool) -> str:
+    name = key.decode("utf-8", "backslashreplace")
+    if in_array:
+        return f"{path}[{name}]"
+    if not _PLAIN_KEY.fullmatch(name):
+        # A key with a dot in it is not a path.
+        return f"{path}[{json.dumps(name, ensure_ascii=False)}]"
+    return f"{path}.{name}" if path else name

@@ -1,0 +1,149 @@
+"""A difference as plain text: counts first, then each document, field by field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from mongoshot.comparison.documents import DocumentChange, Value, compare_documents, identity_of
+from mongoshot.snapshot.elements import DOCUMENT
+from mongoshot.snapshot.model import Definition
+
+#: Documents shown of one collection and kind, and characters of one value; the counts are of all.
+MOSTDOCUMENTS = 20
+MOST_CHARACTERS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionDifference:
+    """Hold what differs in one collection; falsy where nothing does.
+
+    `before` and `after` are None where the collection is not there; documents are BSON bytes.
+    """
+
+    before: Definition | None
+    after: Definition | None
+    inserted: tuple[bytes, ...] = ()
+    updated: tuple[DocumentChange, ...] = ()
+    deleted: tuple[bytes, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Tell whether anything differs."""
+        return bool(self.inserted or self.updated or self.deleted or self.before != self.after)
+
+    @property
+    def counts(self) -> str:
+        """Say in a few words how much differs: `2 inserted, 1 updated, indexes changed`."""
+        words = [
+            f"{len(documents)} {word}"
+            for documents, word in (
+                (self.inserted, "inserted"),
+                (self.updated, "updated"),
+                (self.deleted, "deleted"),
+            )
+            if documents
+        ]
+        if self.before is None:
+            words.insert(0, "created")
+        elif self.after is None:
+            words.insert(0, "dropped")
+        else:
+            words += [
+                f"{part} changed"
+                for part in ("type", "options", "indexes")
+                if getattr(self.before, part) != getattr(self.after, part)
+            ]
+        return ", ".join(words)
+
+
+def summarize(collections: Mapping[str, CollectionDifference]) -> str:
+    """Say in one line how much differs in each collection."""
+    return "; ".join(f"{name}: {c.counts}" for name, c in collections.items()) or "none"
+
+
+def render(
+    before: str, after: str, collections: Mapping[str, CollectionDifference]
+) -> Iterator[str]:
+    """Write a difference as lines of text, `+` inserted, `-` deleted, `~` updated."""
+    if not collections:
+        yield f"{before} and {after} are equal"
+        return
+    count = len(collections)
+    yield f"{before} → {after}: {count} collection{'s differ' if count > 1 else ' differs'}"
+    width = max(map(len, collections))
+    for name, difference in collections.items():
+        yield f"  {name:{width}}  {difference.counts}"
+    for name, difference in collections.items():
+        yield ""
+        yield name
+        for line in _render_collection(difference):
+            yield f"  {line}"
+
+
+def _render_collection(difference: CollectionDifference) -> Iterator[str]:
+    if difference.before and difference.after:
+        yield from _render_definition(difference.before, difference.after)
+    for change in difference.updated[:MOSTDOCUMENTS]:
+        yield f"~ _id {shorten(change.identity)}"
+        yield from (f"    {line}" for line in render_fields(change))
+    yield from _more(len(difference.updated), "updated")
+    for sign, documents, word in (
+        ("+", difference.inserted, "inserted"),
+        ("-", difference.deleted, "deleted"),
+    ):
+        for document in documents[:MOSTDOCUMENTS]:
+            yield f"{sign} _id {shorten(identity_of(document))}"
+            yield f"    {shorten(Value(DOCUMENT, document))}"
+        yield from _more(len(documents), word)
+
+
+def render_fields(change: DocumentChange) -> Iterator[str]:
+    """Write the fields of an updated document, one a line: `status  "open" → "paid"`."""
+    width = max((len(field.path) for field in change.fields), default=0)
+    for field in change.fields:
+        yield f"{field.path:{width}}  {shorten(field.before)} → {shorten(field.after)}"
+    for path in change.reordered:
+        yield f"{path or 'the document'}: the fields are in another order"
+
+
+def _render_definition(before: Definition, after: Definition) -> Iterator[str]:
+    if before.type != after.type:
+        yield f"~ type  {before.type} → {after.type}"
+    if change := compare_documents(before.options, after.options):
+        yield "~ options"
+        yield from (f"    {line}" for line in render_fields(change))
+    if before.indexes == after.indexes:
+        return
+    old = {index["name"]: raw for index, raw in _named(before)}
+    new = {index["name"]: raw for index, raw in _named(after)}
+    for name, raw in new.items():
+        if name not in old:
+            yield f"+ index {name}  {shorten(Value(DOCUMENT, raw))}"
+        elif change := compare_documents(old[name], raw):
+            yield f"~ index {name}"
+            yield from (f"    {line}" for line in render_fields(change))
+    for name, raw in old.items():
+        if name not in new:
+            yield f"- index {name}  {shorten(Value(DOCUMENT, raw))}"
+    if old.keys() == new.keys() and list(old) != list(new):
+        yield f"~ order of the indexes  {', '.join(old)} → {', '.join(new)}"
+
+
+def _named(definition: Definition) -> Iterator[tuple[dict[str, str], bytes]]:
+    yield from zip(definition.decoded_indexes(), definition.indexes, strict=True)
+
+
+def _more(count: int, word: str) -> Iterator[str]:
+    if count > MOSTDOCUMENTS:
+        yield f"… and {count - MOSTDOCUMENTS} more {word}"
+
+
+def shorten(value: Value | None) -> str:
+    """Write a value in readable Extended JSON, cut in the middle where it is long."""
+    if value is None:
+        return "(missing)"
+    text = str(value)
+    if len(text) <= MOST_CHARACTERS:
+        return text
+    half = MOST_CHARACTERS // 2
+    return f"{text[:half]} … {text[-half:]} ({len(text)} characters)"

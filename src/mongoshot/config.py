@@ -1,0 +1,138 @@
+"""Options from flags, environment, ini file and `[tool.mongoshot]`, as one frozen value."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mongoshot.errors import UsageError
+
+DEFAULT_URL = "mongodb://127.0.0.1:27017"
+DEFAULT_DATABASE = "test_db"
+DEFAULT_SNAPSHOTS = "snapshots"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """Describe one option that flag, ini key and environment variable share.
+
+    `key` is the ini key, and with `--` before it the flag; `environment` the variable's name.
+    """
+
+    key: str
+    environment: str
+    default: str | None
+    help: str
+
+
+OPTIONS = (
+    Option(
+        "db-url",
+        "DB_URL",
+        None,
+        "MongoDB to run the tests on; default: an embedded mongod where one can be found,"
+        f" else {DEFAULT_URL}",
+    ),
+    Option(
+        "db-name",
+        "DB_NAME",
+        DEFAULT_DATABASE,
+        "database that tests get, and that mongoshot overwrites before each;"
+        " xdist workers add their own name to it",
+    ),
+    Option(
+        "snapshots-path",
+        "SNAPSHOTS_PATH",
+        DEFAULT_SNAPSHOTS,
+        "directory of the scenarios, counted from pytest's rootdir",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """Hold what `[tool.mongoshot]` in pyproject.toml says, which is under version control.
+
+    `allowed_hosts` are hosts (`name` or `name:port`) besides loopback that mongoshot may write to;
+    `mongod` is the binary of the embedded server.
+    """
+
+    root: Path
+    allowed_hosts: frozenset[str] = frozenset()
+    mongod: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Hold every option, decided. `db_url` is None where an embedded mongod is to be used."""
+
+    db_url: str | None
+    db_name: str
+    snapshots_path: Path
+    project: Project
+
+
+def resolve(
+    flags: Mapping[str, str | None],
+    *,
+    root: Path,
+    environment: Mapping[str, str] = os.environ,
+    ini: Mapping[str, str | None] | None = None,
+) -> Settings:
+    """Decide every option: flag before environment before ini before default.
+
+    Takes the flags and ini keys by the options' keys, None where not given; relative paths count
+    from `root`. Raises UsageError for an empty value and for a bad `[tool.mongoshot]` table.
+    """
+    values: dict[str, str | None] = {}
+    for option in OPTIONS:
+        sources = {
+            f"--{option.key}": flags.get(option.key),
+            f"the environment variable {option.environment}": environment.get(option.environment),
+            f"the ini key {option.key}": (ini or {}).get(option.key),
+        }
+        given = {where: value for where, value in sources.items() if value is not None}
+        for where, value in given.items():
+            if not value:
+                raise UsageError(f"{where} is empty; give it a value or leave it out")
+        values[option.key] = next(iter(given.values()), option.default)
+    return Settings(
+        db_url=values["db-url"],
+        db_name=values["db-name"] or DEFAULT_DATABASE,
+        snapshots_path=root / (values["snapshots-path"] or DEFAULT_SNAPSHOTS),
+        project=read_project(root, environment),
+    )
+
+
+def read_project(start: Path, environment: Mapping[str, str] = os.environ) -> Project:
+    """Read `[tool.mongoshot]` of the nearest pyproject.toml at or above `start`.
+
+    `MONGOSHOT_MONGOD` in the environment names the mongod binary before the table does; the allowed
+    hosts come from the file alone. Raises UsageError for an unknown key or a value of another type.
+    """
+    configured = environment.get("MONGOSHOT_MONGOD")
+    for directory in (start, *start.parents):
+        file = directory / "pyproject.toml"
+        if not file.is_file():
+            continue
+        try:
+            table = tomllib.loads(file.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise UsageError(f"{file} is not TOML: {error}") from None
+        found: dict[str, Any] = table.get("tool", {}).get("mongoshot", {})
+        if unknown := set(found) - {"allowed-hosts", "mongod"}:
+            raise UsageError(
+                f"{file}: [tool.mongoshot] has no key {min(unknown)!r};"
+                " it takes allowed-hosts and mongod"
+            )
+        hosts, mongod = found.get("allowed-hosts", []), configured or found.get("mongod")
+        if not isinstance(hosts, list) or not all(isinstance(host, str) for host in hosts):
+            raise UsageError(f"{file}: allowed-hosts should be a list of host names")
+        if mongod is not None and not isinstance(mongod, str):
+            raise UsageError(f"{file}: mongod should be the path of a mongod")
+        return Project(directory, frozenset(hosts), directory / mongod if mongod else None)
+    return Project(start, mongod=Path(configured) if configured else None)

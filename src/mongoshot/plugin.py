@@ -1,0 +1,179 @@
+"""The pytest plugin: options and fixtures, which translate and delegate.
+
+Nothing heavy is imported before a test needs it: a suite that does not use mongoshot pays for the
+lines of this file alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mongoshot.assertion import ObservedChanges, ObservedState, SnapshotAssertion
+    from mongoshot.config import Settings
+    from mongoshot.server.connection import Client, Database
+    from mongoshot.staging.stage import Stage
+    from mongoshot.staging.staged import Staged
+
+#: A test that asks for one of these, or is marked with a scenario, starts from a staged database.
+_STAGED_FIXTURES = frozenset(
+    {"mongo_client", "db", "staged", "db_changes", "db_state", "db_snapshot"}
+)
+_OWNER = "mongoshot_owner"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer each option as a flag and an ini key; the environment variable is read later."""
+    from mongoshot.config import OPTIONS
+
+    group = parser.getgroup("mongoshot", "MongoDB scenarios")
+    for option in OPTIONS:
+        text = f"{option.help} [environment: {option.environment}]"
+        group.addoption(f"--{option.key}", default=None, metavar="VALUE", help=text)
+        parser.addini(option.key, text, default=None)
+    group.addoption(
+        "--mongoshot-verify",
+        action="store_true",
+        help="prove before each test that the database is what its scenario says",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker."""
+    config.addinivalue_line(
+        "markers",
+        "scenario(*names): stage the database from these scenarios before the test, laid over each"
+        " other in order; the nearest of function, class and module counts",
+    )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell each xdist worker whose server it shares: that of this process."""
+    node.workerinput[_OWNER] = os.getpid()
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Stage the database before every other fixture of a test that uses it."""
+    names: list[str] | None = getattr(item, "fixturenames", None)
+    if names is None or "staged" in names:
+        return
+    if item.get_closest_marker("scenario") or not _STAGED_FIXTURES.isdisjoint(names):
+        names.insert(0, "staged")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> None:
+    """Let changes count from the beginning of the test's body: fixtures arrange."""
+    fixtures: dict[str, Any] = getattr(item, "funcargs", {})
+    if "db_changes" in fixtures:
+        with _one_line():
+            fixtures["staged"].mark()
+
+
+@pytest.fixture(scope="session")
+def _mongoshot_settings(pytestconfig: pytest.Config) -> Settings:
+    from mongoshot.config import OPTIONS, resolve
+
+    keys = [option.key for option in OPTIONS]
+    with _one_line():
+        return resolve(
+            {key: pytestconfig.getoption(f"--{key}") for key in keys},
+            root=pytestconfig.rootpath,
+            ini={key: pytestconfig.getini(key) for key in keys},
+        )
+
+
+@pytest.fixture(scope="session")
+def mongo_client(pytestconfig: pytest.Config, _mongoshot_settings: Settings) -> Iterator[Client]:
+    """Give the client of the server under test: `--db-url`, or an embedded mongod."""
+    from mongoshot.server.provision import provide
+
+    worker: dict[str, Any] | None = getattr(pytestconfig, "workerinput", None)
+    run = (worker["testrunuid"], worker[_OWNER]) if worker else None
+    with contextlib.ExitStack() as stack:
+        with _one_line():
+            client = stack.enter_context(
+                provide(_mongoshot_settings.db_url, _mongoshot_settings.project.mongod, run)
+            )
+        yield client
+
+
+@pytest.fixture(scope="session")
+def db(
+    pytestconfig: pytest.Config, mongo_client: Client, _mongoshot_settings: Settings
+) -> Database:
+    """Give the database under test, staged before each test; xdist workers have one each."""
+    worker: dict[str, Any] | None = getattr(pytestconfig, "workerinput", None)
+    suffix = f"_{worker['workerid']}" if worker else ""
+    return mongo_client[_mongoshot_settings.db_name + suffix]
+
+
+@pytest.fixture(scope="session")
+def _mongoshot_stage(
+    pytestconfig: pytest.Config, db: Database, _mongoshot_settings: Settings
+) -> Stage:
+    from mongoshot.staging.stage import Stage
+
+    return Stage(db, _mongoshot_settings, verify=pytestconfig.getoption("--mongoshot-verify"))
+
+
+@pytest.fixture
+def staged(request: pytest.FixtureRequest, _mongoshot_stage: Stage) -> Staged:
+    """Stage the test's scenario, or an empty database, and give it: `reset()`, `mark()`."""
+    with _one_line():
+        return _mongoshot_stage.prepare(_scenario_names(request.node))
+
+
+@pytest.fixture
+def db_changes(staged: Staged) -> ObservedChanges:
+    """Give what the test's body has changed so far: compare with `db_snapshot`, or with `not`."""
+    from mongoshot.assertion import ObservedChanges
+
+    return ObservedChanges(staged.changes)
+
+
+@pytest.fixture
+def db_state(staged: Staged) -> ObservedState:
+    """Give the whole database as it is, or one collection of it: `db_state["orders"]`."""
+    from mongoshot.assertion import ObservedState
+
+    return ObservedState(staged.state, staged.scenario.label, staged.scenario.digest)
+
+
+@pytest.fixture
+def db_snapshot(staged: Staged, snapshot: SnapshotAssertion) -> SnapshotAssertion:  # noqa: ARG001 - stages
+    """Give the stored expectation of this assertion; `--snapshot-update` records it."""
+    from mongoshot.assertion import expectations
+
+    return expectations(snapshot)
+
+
+def _scenario_names(node: pytest.Item) -> tuple[str, ...]:
+    marker = node.get_closest_marker("scenario")
+    if marker is None:
+        return ()
+    if marker.kwargs or not marker.args or not all(isinstance(a, str) for a in marker.args):
+        pytest.fail(
+            "the marker scenario takes one or more names of scenarios, each a string:"
+            ' @pytest.mark.scenario("shop")',
+            pytrace=False,
+        )
+    return marker.args
+
+
+@contextlib.contextmanager
+def _one_line() -> Iterator[None]:
+    """Let an error of ours fail the test with its one line, which says all, and no traceback."""
+    from mongoshot.errors import MongoshotError
+
+    try:
+        yield
+    except MongoshotError as error:
+        pytest.fail(str(error), pytrace=False)

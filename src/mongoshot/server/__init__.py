@@ -1,0 +1,1 @@
+"""The only room that talks to MongoDB: its processes, its collections, whose they are."""

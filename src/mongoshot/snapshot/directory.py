@@ -1,0 +1,290 @@
+"""A snapshot as a directory of files: finding, reading and verifying it."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+
+from mongoshot.errors import (
+    InvalidBSONError,
+    InvalidExtendedJSONError,
+    SnapshotDamagedError,
+    SnapshotError,
+    SnapshotNotFoundError,
+)
+from mongoshot.snapshot.elements import count_documents, whole_documents
+from mongoshot.snapshot.encoding import from_extended_json
+from mongoshot.snapshot.manifest import (
+    MANIFEST_NAME,
+    FileEntry,
+    Manifest,
+    parse_manifest,
+)
+from mongoshot.snapshot.metadata import parse_metadata
+from mongoshot.snapshot.model import Collection, Definition, Progress, no_progress
+
+#: Bytes read, and documents handed on, at a time.
+CHUNK_SIZE = 1 << 20
+
+_REMEDY = "take it from version control again, or capture the scenario anew with --replace"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Stand for a snapshot directory whose manifest has been read; documents stay in the files.
+
+    It is a `State`: a restore, a comparison or a conversion reads it collection by collection.
+    """
+
+    path: Path
+    manifest: Manifest
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Snapshot:
+        """Open the snapshot in the directory `path`.
+
+        Reads the manifest and nothing else. Raises SnapshotNotFoundError, FormatVersionError, or
+        SnapshotDamagedError.
+        """
+        path = Path(path)
+        recover_replaced(path)
+        where = path / MANIFEST_NAME
+        try:
+            text = where.read_text(encoding="utf-8")
+        except (FileNotFoundError, NotADirectoryError):
+            raise SnapshotNotFoundError(_not_found(path)) from None
+        except UnicodeDecodeError as error:
+            raise SnapshotDamagedError(f"{where} is not UTF-8 ({error}); {_REMEDY}") from None
+        except OSError as error:
+            raise SnapshotError(f"cannot read {where}: {error.strerror}") from None
+        return cls(path, parse_manifest(text, str(where)))
+
+    @property
+    def name(self) -> str:
+        """Return the scenario's name: that of its directory."""
+        return self.path.name
+
+    @property
+    def digest(self) -> str:
+        """Identify what the snapshot holds, whatever the encoding of its files."""
+        return self.manifest.digest
+
+    @property
+    def label(self) -> str:
+        """Say in a report what state this is."""
+        return self.name
+
+    @cached_property
+    def collections(self) -> Mapping[str, Collection]:
+        """Return the collections by name; reads and verifies the metadata files."""
+        data = {entry.collection: entry for entry in self.manifest.files if entry.holds_documents}
+        collections: dict[str, Collection] = {}
+        for entry in self.manifest.files:
+            if entry.holds_documents:
+                continue
+            definition = self._read_definition(entry)
+            if (definition.data_name is None) == (entry.collection in data):
+                raise SnapshotDamagedError(
+                    f"{self.path / MANIFEST_NAME} lists {'a' if entry.collection in data else 'no'}"
+                    f" file of documents for the {definition.type} {entry.collection!r}; {_REMEDY}"
+                )
+            if (documents := data.pop(entry.collection, None)) is None:
+                collections[definition.name] = Collection(definition)
+            else:
+                read = partial(read_chunks, self.path / documents.name)
+                collections[definition.name] = Collection(definition, read)
+        if data:
+            raise SnapshotDamagedError(
+                f"{self.path / MANIFEST_NAME} lists no metadata file for {min(data)!r}; {_REMEDY}"
+            )
+        return dict(sorted(collections.items()))
+
+    @property
+    def definitions(self) -> dict[str, Definition]:
+        """Return what each collection is, by name."""
+        return {name: collection.definition for name, collection in self.collections.items()}
+
+    def problems(self, progress: Progress = no_progress) -> Iterator[str]:
+        """Compare every file with the manifest, and say in one line each what does not fit.
+
+        Reads everything; a JSON file is decoded, and its documents hashed as BSON.
+        """
+        for entry in self.manifest.files:
+            try:
+                self._verify(entry, progress)
+            except SnapshotDamagedError as error:
+                yield str(error)
+
+    def verify(self, progress: Progress = no_progress) -> None:
+        """Raise SnapshotDamagedError unless every file is what the manifest says."""
+        for problem in self.problems(progress):
+            raise SnapshotDamagedError(problem)
+        _ = self.collections
+
+    def _verify(self, entry: FileEntry, progress: Progress) -> None:
+        path = self.path / entry.name
+        digest, content, documents = hashlib.sha256(), hashlib.sha256(), 0
+        try:
+            with path.open("rb") as file:
+                if (size := os.fstat(file.fileno()).st_size) != entry.bytes:
+                    raise SnapshotDamagedError(
+                        f"{path} has {size} bytes, and the manifest says {entry.bytes}; {_REMEDY}"
+                    )
+                while block := file.read(CHUNK_SIZE):
+                    digest.update(block)
+        except FileNotFoundError:
+            raise SnapshotDamagedError(f"{path} is missing; {_REMEDY}") from None
+        except OSError as error:
+            raise SnapshotDamagedError(f"cannot read {path}: {error.strerror}") from None
+        if digest.hexdigest() != entry.sha256:
+            raise SnapshotDamagedError(
+                f"{path} was changed: its SHA-256 is {digest.hexdigest()[:12]}…, and the manifest"
+                f" says {entry.sha256[:12]}…; {_REMEDY}"
+            )
+        if not entry.holds_documents:
+            self._read_definition(entry)
+            return
+        for chunk in read_chunks(path):
+            content.update(chunk)
+            count = count_documents(chunk)
+            documents += count
+            progress(entry.collection, count)
+        if documents != entry.documents or content.hexdigest() != entry.content_sha256:
+            raise SnapshotDamagedError(
+                f"{self.path / MANIFEST_NAME} says {entry.documents} documents with the content"
+                f" {str(entry.content_sha256)[:12]}… are in {entry.name}, and there are {documents}"
+                f" with {content.hexdigest()[:12]}…; {_REMEDY}"
+            )
+
+    def _read_definition(self, entry: FileEntry) -> Definition:
+        path = self.path / entry.name
+        try:
+            text = path.read_bytes()
+        except FileNotFoundError:
+            raise SnapshotDamagedError(f"{path} is missing; {_REMEDY}") from None
+        except OSError as error:
+            raise SnapshotDamagedError(f"cannot read {path}: {error.strerror}") from None
+        if hashlib.sha256(text).hexdigest() != entry.sha256:
+            raise SnapshotDamagedError(f"{path} was changed since the capture; {_REMEDY}")
+        definition = parse_metadata(text, str(path))
+        if definition.name != entry.collection:
+            raise SnapshotDamagedError(
+                f"{path} describes {definition.name!r}, and the manifest says"
+                f" {entry.collection!r}; {_REMEDY}"
+            )
+        return definition
+
+
+def read_chunks(path: Path) -> Iterator[bytes]:
+    """Read a file of documents as chunks of whole, concatenated BSON documents.
+
+    A `.json` file holds one canonical Extended JSON document a line, any other file concatenated
+    BSON. Raises SnapshotDamagedError with the offset or line of what is not a document.
+    """
+    chunks = _json_chunks(path) if path.suffix == ".json" else _bson_chunks(path)
+    try:
+        yield from chunks
+    except FileNotFoundError:
+        raise SnapshotDamagedError(f"{path} is missing; {_REMEDY}") from None
+    except OSError as error:
+        raise SnapshotDamagedError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _bson_chunks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        rest, offset = b"", 0
+        while block := file.read(CHUNK_SIZE):
+            buffer = rest + block
+            try:
+                end = whole_documents(buffer)
+            except InvalidBSONError as error:
+                raise SnapshotDamagedError(
+                    f"{path}, after byte {offset}: {error}; {_REMEDY}"
+                ) from None
+            if end:
+                yield buffer[:end]
+            rest, offset = buffer[end:], offset + end
+        if rest:
+            raise SnapshotDamagedError(
+                f"{path} ends in the middle of a document that begins at byte {offset}; {_REMEDY}"
+            )
+
+
+def _json_chunks(path: Path) -> Iterator[bytes]:
+    documents: list[bytes] = []
+    size = 0
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                document = from_extended_json(line)
+            except InvalidExtendedJSONError as error:
+                raise SnapshotDamagedError(f"{path}, line {number}: {error}; {_REMEDY}") from None
+            documents.append(document)
+            size += len(document)
+            if size >= CHUNK_SIZE:
+                yield b"".join(documents)
+                documents, size = [], 0
+    if documents:
+        yield b"".join(documents)
+
+
+def find_snapshots(directory: Path) -> list[str]:
+    """List the names of the snapshots in `directory`, sorted; none where it does not exist."""
+    return sorted(
+        found.parent.name
+        for found in directory.glob(f"*/{MANIFEST_NAME}")
+        if not found.parent.name.startswith(".")
+    )
+
+
+def load_scenario(name: str, directory: Path) -> Snapshot:
+    """Open the scenario `name` below the snapshots directory.
+
+    Raises SnapshotNotFoundError, with the nearest names, where there is none.
+    """
+    check_name(name)
+    return Snapshot.load(directory / name)
+
+
+def check_name(name: str) -> None:
+    """Raise SnapshotError unless `name` can be a scenario's: one plain directory name."""
+    if not name or name.startswith(".") or set(name) & set('/\\\0:*?"<>|') or name != name.strip():
+        raise SnapshotError(
+            f"{name!r} cannot be the name of a scenario: take letters, digits, '-', '_' and '.'"
+        )
+
+
+def recover_replaced(path: Path) -> None:
+    """Put a snapshot back whose replacement was killed between its two renames."""
+    if path.exists():
+        return
+    for previous in sorted(path.parent.glob(f".{path.name}.*.replaced")):
+        previous.rename(path)
+        return
+
+
+def _not_found(path: Path) -> str:
+    if path.is_dir():
+        return (
+            f"{path} is no snapshot: it has no {MANIFEST_NAME}; capture one beside it"
+            " (mongoshot capture NAME --db-url URL --db-name DB)"
+        )
+    names = find_snapshots(path.parent)
+    near = difflib.get_close_matches(path.name, names, n=3, cutoff=0.5)
+    if near:
+        hint = f"did you mean {' or '.join(map(repr, near))}?"
+    elif names:
+        hint = f"there are {', '.join(names[:10])}{', …' if len(names) > 10 else ''}"
+    else:
+        hint = f"no snapshot is in {path.parent}"
+    return (
+        f"no scenario {path.name!r} in {path.parent}: {hint};"
+        f" to record it, type: mongoshot capture {path.name} --db-url URL --db-name DB"
+    )

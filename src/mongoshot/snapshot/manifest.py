@@ -1,0 +1,199 @@
+"""`manifest.json`: what a snapshot directory says of itself, written last and believed by nobody.
+
+Format version 1:
+
+    {"format_version": 1, "name": "checkout", "revision": 3, "digest": "sha256:…",
+     "server_version": "6.0.5", "captured_at": "2026-11-21T09:30:00Z", "consistency": "snapshot",
+     "outside_consistency": [], "recipe": {"database": "shop", "format": null, …},
+     "files": [{"name": "orders.json", "collection": "orders", "bytes": 81234, "sha256": "…",
+                "documents": 300, "content_sha256": "…"},
+               {"name": "orders.metadata.json", "collection": "orders", "bytes": 812,
+                "sha256": "…"}, …]}
+
+`sha256` is of the file as it lies there; `content_sha256` of the documents as BSON, so that the
+digest of a snapshot does not depend on the encoding of its files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Any, Literal
+
+from mongoshot.errors import FormatVersionError, SnapshotDamagedError
+
+FORMAT_VERSION = 1
+MANIFEST_NAME = "manifest.json"
+
+#: "snapshot": every collection at one point in time. "none": the server could not do that.
+Consistency = Literal["snapshot", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """Describe one file: `bytes` is its size, the hashes are lower-case hexadecimal SHA-256.
+
+    `documents` and `content_sha256` are None for a metadata file.
+    """
+
+    name: str
+    collection: str
+    bytes: int
+    sha256: str
+    documents: int | None = None
+    content_sha256: str | None = None
+
+    @property
+    def holds_documents(self) -> bool:
+        """Tell a file of documents from a metadata file."""
+        return self.documents is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Say where and how a state was captured.
+
+    `outside_consistency` names the collections that could not be read at the same point in time as
+    the others; `recipe` is the request, enough to repeat it.
+    """
+
+    server_version: str
+    captured_at: str
+    consistency: Consistency
+    outside_consistency: tuple[str, ...] = ()
+    recipe: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Describe a snapshot: `revision` counts captures under this name from 1."""
+
+    name: str
+    revision: int
+    origin: Origin
+    files: tuple[FileEntry, ...]
+
+    @property
+    def digest(self) -> str:
+        """Identify what the snapshot holds, whatever the encoding: `sha256:` and hexadecimal."""
+        digest = hashlib.sha256(b"mongoshot snapshot 1\n")
+        contents = sorted(
+            [
+                entry.collection,
+                "documents" if entry.holds_documents else "metadata",
+                entry.content_sha256 or entry.sha256,
+            ]
+            for entry in self.files
+        )
+        for content in contents:
+            digest.update(json.dumps(content).encode() + b"\n")
+        return f"sha256:{digest.hexdigest()}"
+
+    def to_json(self) -> str:
+        """Write the manifest as the text of its file, the same for equal manifests."""
+        files = [
+            {key: value for key, value in asdict(entry).items() if value is not None}
+            for entry in self.files
+        ]
+        value = {
+            "format_version": FORMAT_VERSION,
+            "name": self.name,
+            "revision": self.revision,
+            "digest": self.digest,
+            "server_version": self.origin.server_version,
+            "captured_at": self.origin.captured_at,
+            "consistency": self.origin.consistency,
+            "outside_consistency": list(self.origin.outside_consistency),
+            "recipe": self.origin.recipe,
+            "files": files,
+        }
+        return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def parse_manifest(text: str, where: str) -> Manifest:
+    """Read a manifest from the text of its file; `where` names the file in errors.
+
+    Raises FormatVersionError for a version that this mongoshot does not know, and
+    SnapshotDamagedError for anything that is not a manifest or contradicts itself.
+    """
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SnapshotDamagedError(f"{where} is not JSON ({error}); {_REMEDY}") from None
+    reader = _Reader(where)
+    version = reader.get(value, "format_version", int)
+    if version != FORMAT_VERSION:
+        raise FormatVersionError(
+            f"{where} has format version {version}, and this mongoshot reads version"
+            f" {FORMAT_VERSION}; install a mongoshot that knows it (pip install -U mongoshot)"
+        )
+    consistency = reader.get(value, "consistency", str)
+    if consistency not in ("snapshot", "none"):
+        raise reader.damaged("consistency", "'snapshot' or 'none'", consistency)
+    manifest = Manifest(
+        name=reader.get(value, "name", str),
+        revision=reader.get(value, "revision", int),
+        origin=Origin(
+            server_version=reader.get(value, "server_version", str),
+            captured_at=reader.get(value, "captured_at", str),
+            consistency=consistency,
+            outside_consistency=tuple(map(str, reader.get(value, "outside_consistency", list))),
+            recipe=reader.get(value, "recipe", dict),
+        ),
+        files=tuple(
+            _parse_file(reader, item, f"files[{at}].")
+            for at, item in enumerate(reader.get(value, "files", list))
+        ),
+    )
+    names = [entry.name.lower() for entry in manifest.files]
+    if len(set(names)) != len(names):
+        raise SnapshotDamagedError(f"{where} lists a file twice; {_REMEDY}")
+    if (recorded := reader.get(value, "digest", str)) != manifest.digest:
+        raise SnapshotDamagedError(
+            f"{where} was changed: its files add up to {manifest.digest}, it says {recorded};"
+            f" {_REMEDY}"
+        )
+    return manifest
+
+
+_REMEDY = "take the snapshot from version control again, or capture it anew with --replace"
+
+
+def _parse_file(reader: _Reader, item: Any, prefix: str) -> FileEntry:
+    name = reader.get(item, "name", str, prefix)
+    # A manifest may come from a stranger: a name must stay a name in this directory.
+    plain = name == PurePosixPath(name).name == PureWindowsPath(name).name
+    if not plain or name.startswith(".") or "\0" in name:
+        raise reader.damaged(f"{prefix}name", "a plain file name", name)
+    has_documents = "documents" in item
+    entry = FileEntry(
+        name=name,
+        collection=reader.get(item, "collection", str, prefix),
+        bytes=reader.get(item, "bytes", int, prefix),
+        sha256=reader.get(item, "sha256", str, prefix),
+        documents=reader.get(item, "documents", int, prefix) if has_documents else None,
+        content_sha256=reader.get(item, "content_sha256", str, prefix) if has_documents else None,
+    )
+    if entry.bytes < 0 or (entry.documents or 0) < 0:
+        raise reader.damaged(f"{prefix}bytes", "zero or more", entry.bytes)
+    return entry
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    where: str
+
+    def get(self, value: Any, key: str, kind: type[Any], prefix: str = "") -> Any:
+        if not isinstance(value, dict) or key not in value:
+            raise SnapshotDamagedError(f"{self.where} lacks {prefix + key!r}; {_REMEDY}")
+        found = value[key]
+        if not isinstance(found, kind) or (kind is int and isinstance(found, bool)):
+            raise self.damaged(prefix + key, f"of type {kind.__name__}", found)
+        return found
+
+    def damaged(self, key: str, expected: str, found: object) -> SnapshotDamagedError:
+        return SnapshotDamagedError(
+            f"{self.where}: {key!r} should be {expected}, and is {str(found)[:80]!r}; {_REMEDY}"
+        )

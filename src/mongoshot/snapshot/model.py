@@ -1,0 +1,165 @@
+"""The value that flows through the house: the state of one database.
+
+Documents, options and index specifications stay the BSON bytes that came off the wire, so that
+nothing between a capture and a restore can change a type, an order or a key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import bson
+
+from mongoshot.snapshot.elements import split_documents
+
+CollectionType = Literal["collection", "view", "timeseries"]
+
+#: Called while documents stream by, with a collection's name and how many more have passed.
+Progress = Callable[[str, int], None]
+
+#: Collections of the server's own in every database. `system.views` and the buckets of time series
+#: are part of a state as the views and time series that they hold; a profile is the server's log.
+#: https://www.mongodb.com/docs/manual/reference/system-collections/
+SERVER_COLLECTIONS = frozenset({"system.views", "system.profile", "system.indexes"})
+BUCKETS_PREFIX = "system.buckets."
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """Say what a collection is, apart from its documents.
+
+    `options` is one BSON document as `listCollections` gives it (validator, collation, capped,
+    clusteredIndex, timeseries; viewOn and pipeline of a view); `indexes` are BSON documents as
+    `listIndexes` gives them, in the server's order, `_id_` included.
+    https://www.mongodb.com/docs/manual/reference/command/listCollections/
+    """
+
+    name: str
+    type: CollectionType = "collection"
+    options: bytes = bson.encode({})
+    indexes: tuple[bytes, ...] = ()
+
+    @property
+    def data_name(self) -> str | None:
+        """Name the collection that holds the documents: None for a view, else mostly its own."""
+        if self.type == "view":
+            return None
+        return BUCKETS_PREFIX + self.name if self.type == "timeseries" else self.name
+
+    @property
+    def capped(self) -> bool:
+        """Tell whether the natural order of the documents is part of what the collection is."""
+        return bool(self.decoded_options().get("capped"))
+
+    def decoded_options(self) -> dict[str, Any]:
+        """Return the options as Python values."""
+        return bson.decode(self.options)
+
+    def decoded_indexes(self) -> list[dict[str, Any]]:
+        """Return the index specifications as Python values, in order."""
+        return [bson.decode(index) for index in self.indexes]
+
+
+def no_progress(collection: str, documents: int) -> None:
+    """Show nothing."""
+
+
+def no_documents() -> Iterator[bytes]:
+    """Read the documents of a collection that has none."""
+    return iter(())
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """Join a definition with a way to read its documents.
+
+    `chunks()` starts a new reading: byte strings of whole, concatenated BSON documents, sorted by
+    `_id` (a capped collection: in natural order). Those of a time series are its buckets.
+    """
+
+    definition: Definition
+    chunks: Callable[[], Iterator[bytes]] = field(default=no_documents, compare=False)
+
+    @property
+    def name(self) -> str:
+        """Return the collection's name, without the database's."""
+        return self.definition.name
+
+    def documents(self) -> Iterator[bytes]:
+        """Read the documents one at a time, each as BSON bytes."""
+        for chunk in self.chunks():
+            yield from split_documents(chunk)
+
+
+class State(Protocol):
+    """Stand for the state of one database, wherever it lies: files, a server, an overlay."""
+
+    @property
+    def label(self) -> str:
+        """Say in a report what state this is."""
+        ...
+
+    @property
+    def collections(self) -> Mapping[str, Collection]:
+        """Return the collections by name, sorted by name."""
+        ...
+
+
+class Scenario(State, Protocol):
+    """Stand for a state that a database can be staged from, and be recognised by later."""
+
+    @property
+    def digest(self) -> str:
+        """Identify what the state holds: equal digests, equal states."""
+        ...
+
+    def verify(self) -> None:
+        """Raise SnapshotDamagedError unless all of it can be read as it was written."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryState:
+    """Put together a state from collections that are read wherever they lie."""
+
+    label: str
+    collections: Mapping[str, Collection]
+
+
+def in_creation_order(definitions: Mapping[str, Definition]) -> list[Definition]:
+    """Sort definitions so that each view comes after what it reads from.
+
+    A view takes its collation from what it stands on, and the server checks that at its creation.
+    https://www.mongodb.com/docs/manual/reference/collation/#collation-and-views
+    """
+    ordered: dict[str, Definition] = {}
+
+    def add(name: str) -> None:
+        if name in ordered or name not in definitions:
+            return
+        definition = definitions[name]
+        if definition.type == "view":
+            for source in _sources(definition.decoded_options()):
+                if source != name:
+                    add(source)
+        ordered.setdefault(name, definition)
+
+    # The server refuses views that form a cycle, so the recursion ends.
+    for name in sorted(definitions, key=lambda name: (definitions[name].type == "view", name)):
+        add(name)
+    return list(ordered.values())
+
+
+def _sources(value: Any) -> Iterator[str]:
+    """Find the namespaces that a view's definition names: viewOn, $lookup, $unionWith and so on."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if isinstance(inner, str) and key in {"viewOn", "from", "coll", "$unionWith"}:
+                yield inner
+            else:
+                yield from _sources(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _sources(inner)

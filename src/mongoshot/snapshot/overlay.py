@@ -1,0 +1,79 @@
+"""Scenarios laid over each other: later documents win, collections must agree on what they are."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+from mongoshot.errors import OverlayError
+from mongoshot.snapshot.elements import document_id
+from mongoshot.snapshot.model import Collection, Scenario
+
+
+def overlay(scenarios: Sequence[Scenario]) -> Scenario:
+    """Lay scenarios over each other in order: none is an empty database, one is itself.
+
+    A collection that several of them have holds the documents of all, of the same `_id` the last
+    one's; raises OverlayError, when its collections are read, where they differ in options or
+    indexes.
+    """
+    return scenarios[0] if len(scenarios) == 1 else Overlay(tuple(scenarios))
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """Be a scenario made of others, in order; an empty database where there are none."""
+
+    layers: tuple[Scenario, ...]
+
+    @property
+    def label(self) -> str:
+        """Say in a report what state this is."""
+        return " + ".join(layer.label for layer in self.layers) or "an empty database"
+
+    @property
+    def digest(self) -> str:
+        """Identify what the layers hold, in their order."""
+        joined = "\n".join(layer.digest for layer in self.layers)
+        return f"sha256:{hashlib.sha256(joined.encode()).hexdigest()}"
+
+    def verify(self) -> None:
+        """Raise SnapshotDamagedError unless all layers can be read as they were written."""
+        for layer in self.layers:
+            layer.verify()
+
+    @cached_property
+    def collections(self) -> Mapping[str, Collection]:
+        """Return the collections of all layers by name, sorted by name."""
+        found: dict[str, list[Collection]] = {}
+        for layer in self.layers:
+            for name, collection in layer.collections.items():
+                found.setdefault(name, []).append(collection)
+        return {name: self._lay(found[name]) for name in sorted(found)}
+
+    def _lay(self, layers: list[Collection]) -> Collection:
+        if len(layers) == 1:
+            return layers[0]
+        first = layers[0].definition
+        for part in ("type", "options", "indexes"):
+            if any(getattr(layer.definition, part) != getattr(first, part) for layer in layers):
+                raise OverlayError(
+                    f"cannot lay {self.label} over each other: they differ in the {part} of"
+                    f" {first.name!r}; capture them anew from one database, or use only one"
+                )
+        return Collection(first, partial(_lay_chunks, layers))
+
+
+def _lay_chunks(layers: list[Collection]) -> Iterator[bytes]:
+    # Read from the last layer on, so that each document is met first in the version that stays.
+    seen: set[bytes] = set()
+    for layer in reversed(layers):
+        identities = set()
+        for document in layer.documents():
+            identity = document_id(document)
+            if identity not in seen:
+                identities.add(identity)
+                yield document
+        seen |= identities

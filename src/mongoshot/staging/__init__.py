@@ -1,0 +1,1 @@
+"""Snapshot → database: the full load, and a staged database that resets."""

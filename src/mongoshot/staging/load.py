@@ -1,0 +1,82 @@
+"""Snapshot → database, in full: verified before the first write, marked complete after the last."""
+
+from __future__ import annotations
+
+from collections.abc import Collection as Hosts
+from collections.abc import Iterable, Iterator
+
+from mongoshot.server.collections import create, create_indexes, drop, insert, list_definitions
+from mongoshot.server.connection import Database
+from mongoshot.server.ownership import Baseline, claim, write_baseline
+from mongoshot.snapshot.model import (
+    Collection,
+    Definition,
+    Progress,
+    Scenario,
+    in_creation_order,
+    no_progress,
+)
+
+#: Up to this many bytes of documents, an index is made before the documents are written: an empty
+#: collection gets one without waiting for a commit of the server's journal. Above it, building the
+#: index at the end costs less than keeping it up to date.
+INDEXES_FIRST = 8 << 20
+
+
+def load(
+    scenario: Scenario,
+    database: Database,
+    *,
+    allowed_hosts: Hosts[str] = frozenset(),
+    progress: Progress = no_progress,
+) -> None:
+    """Make a database equal to a scenario: documents, indexes, options and views.
+
+    Verifies the scenario, and that the database is mongoshot's to overwrite, before the first
+    write. Until the last one the ledger has the database as incomplete, so that a load that was
+    cut short is done again. Raises SnapshotDamagedError, OwnershipError, RestoreError.
+    """
+    scenario.verify()
+    definitions = {name: c.definition for name, c in scenario.collections.items()}
+    claim(database, allowed_hosts)
+    write_baseline(database, Baseline(scenario.digest, scenario.label, complete=False))
+    drop_all(database, list_definitions(database).values())
+    for definition in in_creation_order(definitions):
+        load_collection(scenario.collections[definition.name], database, progress)
+    write_baseline(database, Baseline(scenario.digest, scenario.label, complete=True))
+
+
+def drop_all(database: Database, definitions: Iterable[Definition]) -> None:
+    """Drop collections, each view before what it reads from."""
+    for definition in reversed(in_creation_order({d.name: d for d in definitions})):
+        drop(database, definition.name)
+
+
+def load_collection(
+    collection: Collection, database: Database, progress: Progress = no_progress
+) -> int:
+    """Create a collection that is not there with its documents and indexes; return how many."""
+    definition = collection.definition
+    create(database, definition)
+    chunks = collection.chunks()
+    small, is_all = _read_up_to(chunks, INDEXES_FIRST)
+    if is_all:
+        create_indexes(database, definition)
+    documents = 0
+    for chunk in (*small, *([] if is_all else chunks)):
+        inserted = insert(database, definition, chunk)
+        documents += inserted
+        progress(definition.name, inserted)
+    if not is_all:
+        create_indexes(database, definition)
+    return documents
+
+
+def _read_up_to(chunks: Iterator[bytes], size: int) -> tuple[list[bytes], bool]:
+    """Read chunks up to about `size` bytes; return them and whether these were all."""
+    read: list[bytes] = []
+    for chunk in chunks:
+        read.append(chunk)
+        if (size := size - len(chunk)) < 0:
+            return read, False
+    return read, True

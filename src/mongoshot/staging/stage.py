@@ -1,0 +1,41 @@
+"""The stage of a test run: one database, and whichever scenario the next test asks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mongoshot.config import Settings
+from mongoshot.server.connection import Database
+from mongoshot.snapshot.directory import load_scenario
+from mongoshot.snapshot.overlay import overlay
+from mongoshot.staging.staged import Staged, restore
+
+
+class Stage:
+    """Keep one database staged, test after test: reset while the scenario stays the same."""
+
+    def __init__(self, database: Database, settings: Settings, *, verify: bool = False) -> None:
+        """Use `database` for all tests; `verify` proves each reset before its test begins."""
+        self.database = database
+        self._snapshots: Path = settings.snapshots_path
+        self._allowed_hosts = settings.project.allowed_hosts
+        self._verify = verify
+        self._names: tuple[str, ...] | None = None
+        self._staged: Staged | None = None
+
+    def prepare(self, names: tuple[str, ...]) -> Staged:
+        """Bring the database to the scenarios `names`, laid over each other; none means empty.
+
+        Raises SnapshotNotFoundError and whatever a restore or a reset raises; the next call then
+        starts with a full restore.
+        """
+        staged, self._staged = self._staged, None
+        if staged is not None and names == self._names:
+            staged.reset()
+        else:
+            layers = [load_scenario(name, self._snapshots) for name in names]
+            staged = restore(overlay(layers), self.database, allowed_hosts=self._allowed_hosts)
+        if self._verify:
+            staged.verify()
+        self._names, self._staged = names, staged
+        return staged

@@ -1,0 +1,60 @@
+"""Fixtures for every test: small values of the house, made in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import bson
+import pytest
+
+from mongoshot.snapshot.manifest import Origin
+from mongoshot.snapshot.model import Collection, Definition, MemoryState
+
+pytest_plugins = ["pytester"]
+
+MakeCollection = Callable[..., Collection]
+MakeState = Callable[..., MemoryState]
+
+
+@pytest.fixture
+def make_collection() -> MakeCollection:
+    """Make a collection of documents, given as Python values or as BSON."""
+
+    def make(
+        name: str,
+        documents: list[dict[str, Any] | bytes] | None = None,
+        *,
+        options: dict[str, Any] | None = None,
+        indexes: list[dict[str, Any]] | None = None,
+        type: Any = "collection",
+    ) -> Collection:
+        chunks = [d if isinstance(d, bytes) else bson.encode(d) for d in documents or []]
+        given = indexes if indexes is not None else [{"v": 2, "key": {"_id": 1}, "name": "_id_"}]
+        definition = Definition(
+            name, type, bson.encode(options or {}), tuple(bson.encode(index) for index in given)
+        )
+        return Collection(definition, partial(iter, chunks))
+
+    return make
+
+
+@pytest.fixture
+def make_state(make_collection: MakeCollection) -> MakeState:
+    """Make a state of collections, given by name as lists of documents."""
+
+    def make(label: str = "memory", **collections: Any) -> MemoryState:
+        made = {
+            name: value if isinstance(value, Collection) else make_collection(name, value)
+            for name, value in collections.items()
+        }
+        return MemoryState(label, dict(sorted(made.items())))
+
+    return make
+
+
+@pytest.fixture
+def origin() -> Origin:
+    """Say that something was captured once, somewhere."""
+    return Origin("6.0.5", "2026-01-02T03:04:05Z", "snapshot", (), {"database": "shop"})

@@ -1,0 +1,128 @@
+"""A staged database resets to its scenario, and tells what has changed since the mark."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+
+import pytest
+
+from mongoshot import Snapshot, restore
+from mongoshot.errors import RestoreError
+from mongoshot.server.connection import Database
+from mongoshot.server.touched import take_fingerprint
+
+MakeDatabase = Callable[[], Database]
+Change = Callable[[Database], object]
+
+NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+
+CHANGES: dict[str, Change] = {
+    "insert": lambda db: db["odd"].insert_one({"x": 1}),
+    "update": lambda db: db["odd"].update_one({"_id": 1}, {"$set": {"x": 1}}),
+    "delete": lambda db: db["collated"].delete_many({}),
+    "fill the capped one": lambda db: db["capped"].insert_many([{} for _ in range(60)]),
+    "measure": lambda db: db["weather"].insert_one({"at": NOW, "sensor": 1}),
+    "create": lambda db: db["stray"].insert_one({"x": 1}),
+    "drop": lambda db: db.drop_collection("odd"),
+    "drop the time series": lambda db: db.drop_collection("weather"),
+    "rename": lambda db: db["odd"].rename("even"),
+    "rename over another": lambda db: db["case"].rename("Case", dropTarget=True),
+    "create an index": lambda db: db["odd"].create_index("new"),
+    "drop an index": lambda db: db.command("dropIndexes", "odd", index="search"),
+    "reorder the indexes": lambda db: [
+        db.command("dropIndexes", "collated", index="own_1"),
+        db["collated"].create_index("own"),
+    ],
+    "change a validator": lambda db: db.command("collMod", "validated", validator={}),
+    "change a view": lambda db: db.command(
+        "collMod", "z_base", viewOn="collated", pipeline=[{"$match": {"a": 1}}]
+    ),
+    "drop a view": lambda db: db.drop_collection("z_base"),
+    "put a view in place of a collection": lambda db: [
+        db.drop_collection("odd"),
+        db.create_collection("odd", viewOn="case", pipeline=[]),
+    ],
+    "drop the database": lambda db: db.client.drop_database(db.name),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_reset_equals_a_fresh_restore(
+    change: Change, every_kind: Snapshot, make_database: MakeDatabase
+) -> None:
+    database = make_database()
+    staged = restore(every_kind, database)
+    restored = take_fingerprint(database)
+
+    change(database)
+    assert staged.changes()
+    report = staged.reset()
+
+    assert report.collections
+    assert take_fingerprint(database) == restored
+    assert not staged.changes()
+    staged.verify()
+
+
+def test_a_reset_of_nothing_writes_nothing(
+    every_kind: Snapshot,
+    make_database: MakeDatabase,
+    count_writes: Callable[[Database], int],
+) -> None:
+    database = make_database()
+    staged = restore(every_kind, database)
+    before = count_writes(database)
+
+    report = staged.reset()
+
+    assert (report.collections, report.documents) == ((), 0)
+    assert count_writes(database) == before
+
+
+def test_changes_tell_what_was_done(every_kind: Snapshot, make_database: MakeDatabase) -> None:
+    database = make_database()
+    staged = restore(every_kind, database)
+
+    database["validated"].insert_one({"_id": 2, "total": 5})
+    database["validated"].update_one({"_id": 1}, {"$set": {"total": 3}})
+    database["clustered"].delete_one({"_id": 1})
+    database["clustered"].update_one({"_id": 2}, {"$set": {"same": 1}})
+    database["clustered"].update_one({"_id": 2}, {"$unset": {"same": 1}})
+
+    changes = staged.changes()
+    assert changes.inserted == {"validated": [{"_id": 2, "total": 5}]}
+    assert changes.updated == {"validated": [({"_id": 1}, {"_id": 1, "total": 3})]}
+    assert changes.deleted == {"clustered": [{"_id": 1}]}
+    assert changes.inserted["clustered"] == []
+    assert repr(changes) == "<Changes: clustered: 1 deleted; validated: 1 inserted, 1 updated>"
+    assert "total  (missing) → 3" in str(changes)
+
+
+def test_changes_count_from_the_mark(every_kind: Snapshot, make_database: MakeDatabase) -> None:
+    database = make_database()
+    staged = restore(every_kind, database)
+    database["validated"].update_one({"_id": 1}, {"$set": {"total": 3}})
+    database["arranged"].insert_one({"_id": 1})
+
+    staged.mark()
+    assert not staged.changes()
+
+    database["validated"].update_one({"_id": 1}, {"$set": {"total": 4}})
+    assert staged.changes().updated == {
+        "validated": [({"_id": 1, "total": 3}, {"_id": 1, "total": 4})]
+    }
+    staged.reset()
+    assert database["validated"].find_one() == {"_id": 1}
+    assert "arranged" not in database.list_collection_names()
+    assert not staged.changes()
+
+
+def test_verify_names_what_is_wrong(every_kind: Snapshot, make_database: MakeDatabase) -> None:
+    database = make_database()
+    staged = restore(every_kind, database)
+    database["odd"].insert_one({"_id": 99})
+    database["stray"].insert_one({"_id": 99})
+
+    with pytest.raises(RestoreError, match=r"in odd, stray: another program writes"):
+        staged.verify()

@@ -183,7 +183,9 @@ class ExpectationExtension(SingleFileSnapshotExtension):
         """Name an expectation so that no two assertions share a file, whatever their parameters."""
         name = AbstractSyrupyExtension.get_snapshot_name(test_location=test_location, index=index)
         base = AbstractSyrupyExtension.get_snapshot_name(test_location=test_location)
-        return _file_stem(base) + _file_stem(name[len(base) :])
+        index = name[len(base) :]  # ".1", "[a name]", or nothing
+        stem: str = _file_stem(base) + index[:1] + _file_stem(index[1:])
+        return stem
 
     @classmethod
     def dirname(cls, *, test_location: PyTestLocation) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,6 +113,8 @@ def read_project(start: Path, environment: Mapping[str, str] = os.environ) -> Pr
     `MONGOSHOT_MONGOD` in the environment names the mongod binary before the table does; the allowed
     hosts come from the file alone. Raises UsageError for an unknown key or a value of another type.
     """
+    import tomllib  # here, because the plugin imports this module at every start of pytest
+
     configured = environment.get("MONGOSHOT_MONGOD")
     for directory in (start, *start.parents):
         file = directory / "pyproject.toml"

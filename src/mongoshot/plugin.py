@@ -60,12 +60,23 @@ def pytest_configure_node(node: Any) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Stage the database before every other fixture of a test that uses it."""
+    """Stage the database of a test that uses it before the first fixture of the test's own."""
     names: list[str] | None = getattr(item, "fixturenames", None)
-    if names is None or "staged" in names:
+    if names is None:
         return
     if item.get_closest_marker("scenario") or not _STAGED_FIXTURES.isdisjoint(names):
-        names.insert(0, "staged")
+        if "staged" in names:
+            names.remove("staged")
+        names.insert(_first_of_function_scope(item, names), "staged")
+
+
+def _first_of_function_scope(item: pytest.Item, names: list[str]) -> int:
+    # pytest sorts the names by scope, and has no public way to ask for it.
+    definitions = item._fixtureinfo.name2fixturedefs  # type: ignore[attr-defined]  # noqa: SLF001
+    for at, name in enumerate(names):
+        if name in definitions and definitions[name][-1].scope == "function":
+            return at
+    return len(names)
 
 
 @pytest.hookimpl(tryfirst=True)

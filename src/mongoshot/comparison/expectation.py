@@ -7,10 +7,13 @@ Format version 1, readable Extended JSON:
                                              "fields": {"status": {"before": "open",
                                                                    "after": "paid"}}}],
                                 "inserted": [{…}], "deleted": [{"_id": …}],
-                                "definition": {"before": {…}, "after": {…}}}}}
+                                "definition": {"before": {…}, "after": {…}}},
+                     "carts": {"created": {}}, "drafts": {"dropped": {}}}}
 
-A `"kind": "state"` has for each collection its `definition` and its `documents`. What it was
-recorded against, `scenario` and `digest`, is told when an expectation fails, and not compared.
+A definition has `type`, `options` and, by name, `indexes` where they are not those of a collection
+that was made by writing to it. A `"kind": "state"` has for each collection its `definition` and its
+`documents`. What it was recorded against, `scenario` and `digest`, is told when an expectation
+fails, and not compared.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import bson
 from bson.raw_bson import RawBSONDocument
 
 from mongoshot.comparison.difference import Changes, Difference
@@ -34,6 +38,10 @@ FORMAT_VERSION = 1
 
 Tree: TypeAlias = "dict[str, Tree] | list[Tree] | Value | str | int"
 
+#: What a collection is that was made by writing to it.
+_PLAIN = Definition("")
+_PLAIN_INDEX = bson.encode({"v": 2, "key": {"_id": 1}, "name": "_id_"})
+
 #: What is said with these keys alone stands on one line where it fits: `"before": 1, "after": 2`.
 _ON_ONE_LINE = frozenset({"_id", "before", "after"})
 _LINE = 96
@@ -46,6 +54,11 @@ _SECTIONS = {
     "inserted": "inserted",
     "deleted": "deleted",
     "documents": "there",
+}
+_OF_THE_COLLECTION = {
+    "created": "created",
+    "dropped": "dropped",
+    "definition": "options or indexes changed",
 }
 
 
@@ -98,11 +111,14 @@ def _to_text(kind: str, scenario: str, digest: str, collections: Mapping[str, Tr
 
 def _changes_tree(difference: CollectionDifference) -> Tree:
     tree: dict[str, Tree] = {}
-    if difference.before != difference.after:
+    if difference.before is None and difference.after is not None:
+        tree["created"] = _definition_tree(difference.after)
+    elif difference.after is None:
+        tree["dropped"] = {}  # what it was is in the scenario
+    elif difference.before is not None and difference.before != difference.after:
         tree["definition"] = {
-            side: _definition_tree(definition)
-            for side, definition in (("before", difference.before), ("after", difference.after))
-            if definition is not None
+            "before": _definition_tree(difference.before),
+            "after": _definition_tree(difference.after),
         }
     if difference.updated:
         tree["updated"] = [_update_tree(change) for change in difference.updated]
@@ -126,16 +142,25 @@ def _update_tree(change: DocumentChange) -> Tree:
 
 
 def _definition_tree(definition: Definition) -> Tree:
-    return {
-        "type": definition.type,
-        "options": Value(DOCUMENT, definition.options),
-        "indexes": [Value(DOCUMENT, index) for index in definition.indexes],
+    """Say what a collection is by what is not as it is by default, so that most need no word."""
+    tree: dict[str, Tree] = {}
+    if definition.type != _PLAIN.type:
+        tree["type"] = definition.type
+    if definition.options != _PLAIN.options:
+        tree["options"] = Value(DOCUMENT, definition.options)
+    indexes: dict[str, Tree] = {
+        decoded["name"]: Value(DOCUMENT, index)
+        for decoded, index in zip(definition.decoded_indexes(), definition.indexes, strict=True)
+        if index != _PLAIN_INDEX
     }
+    if indexes:
+        tree["indexes"] = indexes
+    return tree
 
 
 def _write(tree: Tree, margin: str) -> str:
     inner = margin + "  "
-    if isinstance(tree, dict) and tree and tree.keys() <= _ON_ONE_LINE:
+    if isinstance(tree, dict) and tree and tree.keys() <= _ON_ONE_LINE and _is_flat(tree):
         line = ", ".join(f"{_quote(key)}: {_write_line(item)}" for key, item in tree.items())
         if len(inner) + len(line) <= _LINE:
             return f"{{{line}}}"
@@ -147,6 +172,10 @@ def _write(tree: Tree, margin: str) -> str:
     if isinstance(tree, list) and tree:
         return "[\n" + ",\n".join(inner + _write(item, inner) for item in tree) + f"\n{margin}]"
     return _quote(tree)
+
+
+def _is_flat(tree: dict[str, Tree]) -> bool:
+    return not any(isinstance(item, dict | list) for item in tree.values())
 
 
 def _write_line(tree: Tree) -> str:
@@ -215,10 +244,9 @@ def describe(expectation: Expectation) -> Iterator[str]:
     """Say what an expectation holds, as lines of text."""
     for name, facets in expectation.facets.items():
         yield name
-        for (section, identity), value in facets.items():
-            title = f"_id {shorten(identity)}" if section in _SECTIONS else section
-            yield f"  {title}: {_SECTIONS.get(section, 'changed')}"
-            yield from (f"  {line}" for line in _details(section, value))
+        for facet, value in facets.items():
+            yield f"  {_title(facet)}"
+            yield from (f"  {line}" for line in _details(facet[0], value))
 
 
 def describe_mismatch(expected: Expectation, actual: Expectation) -> Iterator[str]:
@@ -249,25 +277,29 @@ def _compare(expected: Mapping[_Facet, Value], actual: Mapping[_Facet, Value]) -
         old, new = expected.get(facet), actual.get(facet)
         if old == new:
             continue
-        section, identity = facet
-        title = f"_id {shorten(identity)}" if section in _SECTIONS else section
-        word = _SECTIONS.get(section, "changed")
         if old is None:
-            yield f"+ {title}: {word}, which is not expected"
-            yield from _details(section, new)
+            yield f"+ {_title(facet)}, which is not expected"
+            yield from _details(facet[0], new)
         elif new is None:
-            yield f"- {title}: expected to be {word}, and is not"
-            yield from _details(section, old)
+            yield f"- {_title(facet)}: this is expected, and is not so"
+            yield from _details(facet[0], old)
         else:
-            yield f"~ {title}: {word} otherwise than expected"
-            yield from _field_by_field(section, old, new)
+            yield f"~ {_title(facet)} otherwise than expected"
+            yield from _field_by_field(facet[0], old, new)
+
+
+def _title(facet: _Facet) -> str:
+    section, identity = facet
+    if section in _SECTIONS:
+        return f"_id {shorten(identity)}: {_SECTIONS[section]}"
+    return f"the collection: {_OF_THE_COLLECTION.get(section, section)}"
 
 
 def _details(section: str, value: Value | None) -> Iterator[str]:
     if section == "updated" and value is not None:
         for path, change in _fields(value).items():
             yield f"    {path}  {_arrow(change)}"
-    elif section != "deleted":
+    elif section not in ("deleted", "dropped"):
         yield f"    {shorten(value)}"
 
 

@@ -19,13 +19,8 @@ from syrupy.extensions.base import AbstractSyrupyExtension
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from mongoshot.comparison.difference import Changes
-from mongoshot.comparison.expectation import (
-    changes_to_text,
-    describe,
-    describe_mismatch,
-    parse_expectation,
-    state_to_text,
-)
+from mongoshot.comparison.expectation import changes_to_text, parse_expectation, state_to_text
+from mongoshot.comparison.mismatch import describe, describe_mismatch
 from mongoshot.errors import MongoshotError, UsageError
 from mongoshot.snapshot.model import Collection, State
 

@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mongoshot.errors import UsageError
 
@@ -115,7 +114,8 @@ def read_project(start: Path, environment: Mapping[str, str] = os.environ) -> Pr
     """
     import tomllib  # here, because the plugin imports this module at every start of pytest
 
-    configured = environment.get("MONGOSHOT_MONGOD")
+    start = start.absolute()
+    configured = environment.get("MONGOSHOT_MONGOD") or None
     for directory in (start, *start.parents):
         file = directory / "pyproject.toml"
         if not file.is_file():
@@ -124,16 +124,22 @@ def read_project(start: Path, environment: Mapping[str, str] = os.environ) -> Pr
             table = tomllib.loads(file.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise UsageError(f"{file} is not TOML: {error}") from None
-        found: dict[str, Any] = table.get("tool", {}).get("mongoshot", {})
+        except OSError as error:
+            raise UsageError(f"cannot read {file}: {error.strerror}; make it readable") from None
+        tool = table.get("tool", {})
+        found = tool.get("mongoshot", {}) if isinstance(tool, dict) else tool
+        if not isinstance(found, dict):
+            raise UsageError(f"{file}: tool.mongoshot should be a table, [tool.mongoshot]")
         if unknown := set(found) - {"allowed-hosts", "mongod"}:
             raise UsageError(
                 f"{file}: [tool.mongoshot] has no key {min(unknown)!r};"
                 " it takes allowed-hosts and mongod"
             )
-        hosts, mongod = found.get("allowed-hosts", []), configured or found.get("mongod")
-        if not isinstance(hosts, list) or not all(isinstance(host, str) for host in hosts):
+        hosts, mongod = found.get("allowed-hosts", []), found.get("mongod")
+        if not isinstance(hosts, list) or not all(isinstance(host, str) and host for host in hosts):
             raise UsageError(f"{file}: allowed-hosts should be a list of host names")
-        if mongod is not None and not isinstance(mongod, str):
+        if mongod is not None and not (isinstance(mongod, str) and mongod):
             raise UsageError(f"{file}: mongod should be the path of a mongod")
+        mongod = configured or mongod
         return Project(directory, frozenset(hosts), directory / mongod if mongod else None)
-    return Project(start, mongod=Path(configured) if configured else None)
+    return Project(start, mongod=start / configured if configured else None)

@@ -123,7 +123,10 @@ def db(
     """Give the database under test, staged before each test; xdist workers have one each."""
     worker: dict[str, Any] | None = getattr(pytestconfig, "workerinput", None)
     suffix = f"_{worker['workerid']}" if worker else ""
-    return mongo_client[_mongoshot_settings.db_name + suffix]
+    from mongoshot.server.connection import named_database
+
+    with _one_line():
+        return named_database(mongo_client, _mongoshot_settings.db_name + suffix)
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,9 @@ from mongoshot.cli.options import (
     project,
     size_text,
     snapshots_path,
+    url_option,
 )
+from mongoshot.cli.terminal import echo, echo_json, printable
 
 if TYPE_CHECKING:
     from mongoshot.snapshot.directory import Snapshot
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 _source = database_options("SCENARIO_SOURCE_URL", "SCENARIO_SOURCE_NAME")
 _target = database_options("DB_URL", "DB_NAME")
+_its_server = url_option("DB_URL", required=True, help="Its server.")
 
 
 @click.command()
@@ -58,6 +61,7 @@ def capture(
     check_name(name)
     before = check_target(snapshots_path / name, replace=replace)
     with open_database(db_url, db_name) as database, progress_bar("reading") as progress:
+        source = database.name
         snapshot = run(
             database,
             snapshots_path / name,
@@ -68,17 +72,17 @@ def capture(
             progress=progress,
         )
     if before is not None and before.manifest == snapshot.manifest:
-        click.echo(f"{snapshot.path}: nothing has changed since revision {_revision(snapshot)}")
+        echo(f"{snapshot.path}: nothing has changed since revision {_revision(snapshot)}")
         return
-    click.echo(f"captured {snapshot.path} from {db_name or 'the URL'}: {_contents(snapshot)}")
+    echo(f"captured {snapshot.path} from {source}: {_contents(snapshot)}")
     if (origin := snapshot.manifest.origin).consistency == "none":
-        click.echo(
+        echo(
             "warning: a standalone server cannot show all collections at one point in time; if"
             " somebody wrote to it meanwhile, documents may not fit each other",
             err=True,
         )
     elif origin.outside_consistency:
-        click.echo(
+        echo(
             "warning: capped collections cannot be read at the same point in time as the others:"
             f" {', '.join(origin.outside_consistency)}",
             err=True,
@@ -111,13 +115,11 @@ def restore(
         if dry_run:
             snapshot.verify()
             check_writable(database, allowed)
-            click.echo(
-                f"would restore {snapshot.path} into {describe(database)}: {_contents(snapshot)}"
-            )
+            echo(f"would restore {snapshot.path} into {describe(database)}: {_contents(snapshot)}")
             return
         with progress_bar("writing") as progress:
             load(snapshot, database, allowed_hosts=allowed, progress=progress)
-        click.echo(f"restored {snapshot.path} into {describe(database)}: {_contents(snapshot)}")
+        echo(f"restored {snapshot.path} into {describe(database)}: {_contents(snapshot)}")
 
 
 @click.command()
@@ -143,13 +145,16 @@ def diff(
         difference = compare(
             _open_state(stack, left, snapshots_path), _open_state(stack, right, snapshots_path)
         )
-    click.echo(difference_to_text(difference) if as_json else str(difference))
+    if as_json:
+        echo_json(difference_to_text(difference))
+    else:
+        echo(str(difference))
     context.exit(1 if difference else 0)
 
 
 @click.command()
 @click.argument("db_name", metavar="DB")
-@click.option("--db-url", envvar="DB_URL", show_envvar=True, required=True, help="Its server.")
+@_its_server
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def adopt(db_name: str, db_url: str, yes: bool) -> None:
     """Let mongoshot overwrite the database DB, which it did not create."""
@@ -165,14 +170,15 @@ def adopt(db_name: str, db_url: str, yes: bool) -> None:
         if not yes:
             if not sys.stdin.isatty():
                 raise UsageError(f"{question} This is no terminal to answer at: add --yes")
-            click.confirm(question, abort=True)
+            if not click.confirm(printable(question), err=True):
+                raise UsageError(f"{describe(database)} stays as it is: you did not say yes")
         record_adoption(database, project().allowed_hosts)
-        click.echo(f"adopted {describe(database)}; take it back with: mongoshot disown {db_name}")
+        echo(f"adopted {describe(database)}; take it back with: mongoshot disown {db_name}")
 
 
 @click.command()
 @click.argument("db_name", metavar="DB")
-@click.option("--db-url", envvar="DB_URL", show_envvar=True, required=True, help="Its server.")
+@_its_server
 def disown(db_name: str, db_url: str) -> None:
     """Take back from mongoshot that it may overwrite the database DB. What it holds stays."""
     from mongoshot.errors import UsageError
@@ -182,7 +188,7 @@ def disown(db_name: str, db_url: str) -> None:
     with open_database(db_url, db_name) as database:
         if not run(database):
             raise UsageError(f"{describe(database)} was not mongoshot's to overwrite")
-        click.echo(f"disowned {describe(database)}: mongoshot writes to it no more")
+        echo(f"disowned {describe(database)}: mongoshot writes to it no more")
 
 
 def _open_state(stack: contextlib.ExitStack, side: str, snapshots_path: Path) -> State:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mongoshot.cli.options import count_text, project, size_text
+from mongoshot.cli.terminal import echo
 
 if TYPE_CHECKING:
     from mongoshot.server.connection import Client, Database
@@ -22,16 +23,22 @@ _DEVELOPMENT, _TEST = "shop", "shop_test"
 @click.command()
 def demo() -> None:
     """Play the whole job on an embedded mongod: capture, restore, change, diff, reset."""
-    from mongoshot.server.provision import provide
+    from mongoshot.server.connection import connect
+    from mongoshot.server.embedded.binary import find_mongod
+    from mongoshot.server.embedded.mongod import start_mongod
 
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="mongoshot-demo-") as directory:
         _say("A MongoDB for this demo", "mongoshot server")
-        with provide(None, project().mongod) as client:
+        # On no other server, also where none can be started: what it leaves is said to be gone.
+        with (
+            start_mongod(find_mongod(project().mongod)) as server,
+            connect(server.url) as client,
+        ):
             version = client.server_info()["version"]
-            click.echo(f"  MongoDB {version}, a replica set of one, ready {_since(started)}")
+            echo(f"  MongoDB {version}, a replica set of one, ready {_since(started)}")
             _tell(client, Path(directory))
-    click.echo(f"\nDone {_since(started)}; the server and its data are gone.")
+    echo(f"\nDone {_since(started)}; the server and its data are gone.")
 
 
 def _tell(client: Client, directory: Path) -> None:
@@ -50,25 +57,25 @@ def _tell(client: Client, directory: Path) -> None:
     started = time.perf_counter()
     snapshot = capture(development, directory / "snapshots" / "checkout")
     _show(snapshot)
-    click.echo(f"  captured at one point in time, verified, written {_since(started)}")
+    echo(f"  captured at one point in time, verified, written {_since(started)}")
 
     _say("Stage it for the tests", f"mongoshot restore checkout --db-name {_TEST}")
     started = time.perf_counter()
     staged = restore(snapshot, test)
-    click.echo(f"  {_count(snapshot)} restored {_since(started)}")
+    echo(f"  {_count(snapshot)} restored {_since(started)}")
     _prove(hash_collections(development) == hash_collections(test), "equal dbHash, by collection")
 
     _say("A test pays an order, and does a little more than it should")
     _pay(test)
     started = time.perf_counter()
     changes = staged.changes()
-    click.echo("\n".join(f"  {line}" for line in str(changes).splitlines()))
-    click.echo(f"  found {_since(started)}")
+    echo("\n".join(f"  {line}" for line in str(changes).splitlines()))
+    echo(f"  found {_since(started)}")
 
     _say("Reset: put back what the test touched")
     report = staged.reset()
-    click.echo(f"  {', '.join(report.collections)}: {count_text(report.documents, 'document')}")
-    click.echo(f"  written in {report.seconds * 1000:.0f} ms")
+    echo(f"  {', '.join(report.collections)}: {count_text(report.documents, 'document')}")
+    echo(f"  written in {report.seconds * 1000:.0f} ms")
     _prove(hash_collections(development) == hash_collections(test), "equal dbHash, by collection")
     _prove(not staged.changes(), "no change since the restore")
 
@@ -104,7 +111,7 @@ def _show(snapshot: Snapshot) -> None:
     for entry in snapshot.manifest.files:
         if entry.documents is not None:
             documents = count_text(entry.documents, "document")
-            click.echo(f"  {entry.name:18} {documents:>14}  {size_text(entry.bytes):>9}")
+            echo(f"  {entry.name:18} {documents:>14}  {size_text(entry.bytes):>9}")
 
 
 def _count(snapshot: Snapshot) -> str:
@@ -116,11 +123,12 @@ def _prove(holds: bool, what: str) -> None:
 
     if not holds:
         raise RestoreError(f"the demo expected this, and it is not so: {what}")
-    click.echo(f"  proved: {what}")
+    echo(f"  proved: {what}")
 
 
 def _say(title: str, typed: str | None = None) -> None:
-    click.echo(f"\n{click.style(title, bold=True)}" + (f"   $ {typed}" if typed else ""))
+    echo("")
+    echo(f"   $ {typed}" if typed else "", bold=title)
 
 
 def _since(started: float) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
+import traceback
 from typing import NoReturn
 
 import click
@@ -12,15 +12,20 @@ from mongoshot.cli.databases import adopt, capture, diff, disown, restore
 from mongoshot.cli.demo import demo
 from mongoshot.cli.server import server
 from mongoshot.cli.snapshots import convert, list_snapshots, show, verify
+from mongoshot.cli.terminal import echo, finish, prepare
 from mongoshot.errors import MongoshotError
 
 _ERROR = 2
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    invoke_without_command=True,
+)
 @click.version_option(package_name="mongoshot")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def cli(debug: bool) -> None:
+@click.pass_context
+def cli(context: click.Context, debug: bool) -> None:  # noqa: ARG001 - main() looks for it
     """Record a MongoDB dataset once, stage it before every test, see what a test did to it.
 
     Begin with `mongoshot demo`: it plays the whole job on a server of its own. Then capture a
@@ -28,6 +33,9 @@ def cli(debug: bool) -> None:
 
     Exit status: 0 done, or no difference; 1 a difference or a failed verification; 2 an error.
     """
+    if context.invoked_subcommand is None:
+        echo(context.get_help(), err=True)
+        context.exit(_ERROR)
 
 
 for command in (
@@ -48,30 +56,41 @@ for command in (
 
 def main() -> NoReturn:
     """Run the command line and exit: 0 done, 1 a difference, 2 an error in one line on stderr."""
-    debug = "--debug" in sys.argv
+    prepare()
+    finish(_run(debug="--debug" in sys.argv))
+
+
+def _run(*, debug: bool) -> int:
     try:
         status = cli.main(standalone_mode=False)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read our output has seen enough; the interpreter shall not try to flush the rest.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    except SystemExit:
+        # The reader of --help has gone: click ends with 1, which would be a difference. The only
+        # other case is a shell that asks for completions.
+        return 0
     except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        return _fail(_explain(error))
     except (KeyboardInterrupt, click.Abort):
-        click.echo(
-            "mongoshot: interrupted; a snapshot being written is as it was before, and a database"
-            " being restored is marked incomplete: type the same command again",
-            err=True,
+        return _fail(
+            "interrupted; a snapshot being written is as it was before, and a database being"
+            " restored is marked incomplete: type the same command again"
         )
-        sys.exit(_ERROR)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a traceback is for those who ask for it
         if debug:
-            raise
-        click.echo(f"mongoshot: {_one_line(error)}", err=True)
-        sys.exit(_ERROR)
-    sys.exit(status if isinstance(status, int) else 0)
+            traceback.print_exc()
+            return _ERROR
+        return _fail(_one_line(error))
+    return status if isinstance(status, int) else 0
+
+
+def _fail(message: str) -> int:
+    echo(f"mongoshot: {message}", err=True)
+    return _ERROR
+
+
+def _explain(error: click.ClickException) -> str:
+    message = " ".join(error.format_message().split())
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"{message} (type: {context.command_path} --help)" if context else message
 
 
 def _one_line(error: Exception) -> str:

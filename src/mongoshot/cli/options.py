@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from mongoshot.cli.terminal import printable
 from mongoshot.config import DEFAULT_SNAPSHOTS, DEFAULT_URL, Project, read_project
 from mongoshot.errors import UsageError
 
@@ -19,9 +21,34 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+
+def _not_empty(_context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    if value == "":
+        raise UsageError(f"{parameter.opts[0]} is empty; give it a value or leave it out")
+    return value
+
+
+def _problem_of(path: Path) -> str | None:
+    try:
+        if not path.exists():
+            return None  # a capture makes it
+        if not path.is_dir():
+            return "is no directory"
+        return None if os.access(path, os.R_OK | os.X_OK) else "cannot be read"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+
+
+def _to_path(context: click.Context, parameter: click.Parameter, value: str) -> Path:
+    path = Path(_not_empty(context, parameter, value))
+    if problem := _problem_of(path):
+        raise UsageError(f"{path} {problem}; name another directory with --snapshots-path")
+    return path
+
+
 snapshots_path = click.option(
     "--snapshots-path",
-    type=click.Path(path_type=Path),
+    callback=_to_path,
     default=DEFAULT_SNAPSHOTS,
     envvar="SNAPSHOTS_PATH",
     show_default=True,
@@ -39,38 +66,43 @@ def database_options(url_variable: str, name_variable: str) -> Callable[[Command
             "--db-name",
             envvar=name_variable,
             show_envvar=True,
+            callback=_not_empty,
             help="Name of the database; default: the one in the URL.",
         )
-        url = click.option(
-            "--db-url",
-            default=DEFAULT_URL,
-            envvar=url_variable,
-            show_envvar=True,
-            help=f"URL of the server.  [default: {DEFAULT_URL}]",
-        )
-        return url(name(command))
+        text = f"URL of the server.  [default: {DEFAULT_URL}]"
+        return url_option(url_variable, default=DEFAULT_URL, help=text)(name(command))
 
     return decorate
+
+
+def url_option(variable: str, **attributes: Any) -> Callable[[Command], Command]:
+    """Add --db-url to a command, with the environment variable and attributes given."""
+    return click.option(
+        "--db-url", envvar=variable, show_envvar=True, callback=_not_empty, **attributes
+    )
 
 
 @contextlib.contextmanager
 def open_database(url: str, name: str | None) -> Iterator[Database]:
     """Connect to the database `name`, or to the one that the URL names."""
-    from mongoshot.server.connection import connect, default_database, redact
+    from mongoshot.server.connection import connect, default_database, named_database, redact
 
     with connect(url) as client:
-        database = client[name] if name else default_database(client)
+        database = default_database(client) if name is None else named_database(client, name)
         if database is None:
             raise UsageError(
-                f"no database is named: add --db-name NAME, or end the URL with /NAME"
-                f" ({redact(url)})"
+                f"no database is named in {redact(url)}: write mongodb://HOST/NAME, or give the"
+                " name with --db-name to a command that takes it"
             )
         yield database
 
 
 def project() -> Project:
     """Read `[tool.mongoshot]` of the project that the command is typed in."""
-    return read_project(Path.cwd())
+    try:
+        return read_project(Path.cwd())
+    except FileNotFoundError:
+        raise UsageError("the working directory is gone; cd to one that is there") from None
 
 
 @contextlib.contextmanager
@@ -96,20 +128,24 @@ def progress_bar(title: str) -> Iterator[Progress]:
         task = bar.add_task(title, total=None)
 
         def advance(collection: str, documents: int) -> None:
-            bar.update(task, advance=documents, description=f"{title} {collection}")
+            bar.update(task, advance=documents, description=printable(f"{title} {collection}"))
 
         yield advance
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Align rows under a head: numbers to the right, everything else to the left."""
-    cells = [[str(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
+    from rich.cells import cell_len
+
+    cells = [[printable(str(cell)) for cell in row] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(head, *cells, strict=True)]
     right = [all(isinstance(row[at], int) for row in rows) for at in range(len(head))]
 
     def line(texts: Sequence[str]) -> str:
         padded = [
-            text.rjust(width) if is_right else text.ljust(width)
+            " " * (width - cell_len(text)) + text
+            if is_right
+            else text + " " * (width - cell_len(text))
             for text, width, is_right in zip(texts, widths, right, strict=True)
         ]
         return "  ".join(padded).rstrip()

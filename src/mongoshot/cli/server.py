@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import signal
-from types import FrameType
+import contextlib
+import time
 
 import click
 
 from mongoshot.cli.options import project
+from mongoshot.cli.terminal import echo
 
 
 @click.command()
@@ -19,16 +20,13 @@ def server() -> None:
     from mongoshot.server.embedded.binary import find_mongod
     from mongoshot.server.embedded.mongod import start_mongod
 
-    signal.signal(signal.SIGTERM, _interrupt)
-    with start_mongod(find_mongod(project().mongod)) as running:
-        click.echo(running.url)
-        click.echo("until Ctrl-C; its data goes with it", err=True)
-        try:
-            while True:
-                signal.pause() if hasattr(signal, "pause") else input()
-        except (KeyboardInterrupt, EOFError):
-            click.echo("stopped", err=True)
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    with (
+        start_mongod(find_mongod(project().mongod)) as running,
+        contextlib.suppress(KeyboardInterrupt),
+    ):
+        echo(running.url)
+        echo("until Ctrl-C; its data goes with it", err=True)
+        while True:
+            # Not signal.pause(), which sleeps on when the signal came just before it.
+            time.sleep(0.5)
+    echo("stopped", err=True)

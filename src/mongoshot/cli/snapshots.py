@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mongoshot.cli.options import count_text, progress_bar, size_text, snapshots_path, table
+from mongoshot.cli.terminal import echo
 
 if TYPE_CHECKING:
     from mongoshot.snapshot.directory import Snapshot
@@ -25,16 +26,16 @@ def list_snapshots(snapshots_path: Path) -> None:
         try:
             files = (snapshot := Snapshot.load(snapshots_path / name)).manifest.files
         except SnapshotError as error:
-            click.echo(f"warning: {error}", err=True)
+            echo(f"warning: {error}", err=True)
             continue
         documents = sum(entry.documents or 0 for entry in files)
         size = size_text(sum(entry.bytes for entry in files))
         manifest = snapshot.manifest
         rows.append((name, manifest.revision, documents, size, manifest.origin.captured_at))
     if rows:
-        click.echo(table(("scenario", "revision", "documents", "size", "captured"), rows))
+        echo(table(("scenario", "revision", "documents", "size", "captured"), rows))
     else:
-        click.echo(
+        echo(
             f"no scenario in {snapshots_path}; to record one, type:"
             " mongoshot capture NAME --db-url URL --db-name DB"
         )
@@ -50,13 +51,13 @@ def show(name: str, snapshots_path: Path) -> None:
     snapshot = load_scenario(name, snapshots_path)
     manifest, origin = snapshot.manifest, snapshot.manifest.origin
     at = "one point in time" if origin.consistency == "snapshot" else "no single point in time"
-    click.echo(f"{snapshot.path}, revision {manifest.revision}")
-    click.echo(
+    echo(f"{snapshot.path}, revision {manifest.revision}")
+    echo(
         f"captured {origin.captured_at} from {origin.recipe.get('database', 'a database')},"
         f" MongoDB {origin.server_version}, at {at}"
     )
-    click.echo(f"digest {manifest.digest}\n")
-    click.echo(
+    echo(f"digest {manifest.digest}\n")
+    echo(
         table(
             ("collection", "type", "documents", "size", "encoding", "indexes"),
             [_row(snapshot, collection) for collection in snapshot.collections],
@@ -81,16 +82,20 @@ def _row(snapshot: Snapshot, name: str) -> tuple[object, ...]:
 @click.pass_context
 def verify(context: click.Context, name: str, snapshots_path: Path) -> None:
     """Verify that every file of the scenario NAME is whole. Exit status 1 where one is not."""
+    from mongoshot.errors import SnapshotDamagedError
     from mongoshot.snapshot.directory import load_scenario
 
-    snapshot = load_scenario(name, snapshots_path)
-    with progress_bar("verifying") as progress:
-        problems = list(snapshot.problems(progress))
+    try:
+        snapshot = load_scenario(name, snapshots_path)
+        with progress_bar("verifying") as progress:
+            problems = list(snapshot.problems(progress))
+    except SnapshotDamagedError as error:  # the manifest, which nothing else can be held against
+        problems = [str(error)]
     for problem in problems:
-        click.echo(problem, err=True)
+        echo(problem, err=True)
     if problems:
         context.exit(1)
-    click.echo(f"{snapshot.path}: {count_text(len(snapshot.manifest.files), 'file')}, all whole")
+    echo(f"{snapshot.path}: {count_text(len(snapshot.manifest.files), 'file')}, all whole")
 
 
 @click.command()
@@ -103,20 +108,24 @@ def convert(name: str, snapshots_path: Path, format: str) -> None:
     """Write the scenario NAME in the other encoding; what it holds stays the same."""
     from dataclasses import replace
 
+    from mongoshot.errors import NotRepresentableError
     from mongoshot.snapshot.directory import load_scenario
     from mongoshot.snapshot.writer import check_format, write_snapshot
 
     snapshot = load_scenario(name, snapshots_path)
     snapshot.verify()
     origin = snapshot.manifest.origin
-    with progress_bar("converting") as progress:
-        converted = write_snapshot(
-            snapshot,
-            snapshot.path,
-            origin=replace(origin, recipe=origin.recipe | {"format": format}),
-            format=check_format(format),
-            replace=True,
-            progress=progress,
-        )
+    try:
+        with progress_bar("converting") as progress:
+            converted = write_snapshot(
+                snapshot,
+                snapshot.path,
+                origin=replace(origin, recipe=origin.recipe | {"format": format}),
+                format=check_format(format),
+                replace=True,
+                progress=progress,
+            )
+    except NotRepresentableError as error:
+        raise NotRepresentableError(f"{snapshot.path} keeps its encoding: {error}") from None
     size = size_text(sum(entry.bytes for entry in converted.manifest.files))
-    click.echo(f"{converted.path} is {format} now, {size}, digest unchanged")
+    echo(f"{converted.path} is {format} now, {size}, digest unchanged")

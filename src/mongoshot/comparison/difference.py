@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
-import bson
-
 from mongoshot.comparison.documents import DocumentChange, compare_documents
 from mongoshot.comparison.text import CollectionDifference, render, summarize
 from mongoshot.snapshot.elements import document_id
-from mongoshot.snapshot.model import Collection, State
+from mongoshot.snapshot.model import Collection, State, decode
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class Difference:
     @property
     def inserted(self) -> Mapping[str, list[dict[str, Any]]]:
         """Return the inserted documents as Python values, by collection; [] where none."""
-        return self._by_collection(lambda c: [bson.decode(document) for document in c.inserted])
+        return self._by_collection(lambda c: [decode(document) for document in c.inserted])
 
     @property
     def updated(self) -> Mapping[str, list[tuple[dict[str, Any], dict[str, Any]]]]:
@@ -56,7 +54,7 @@ class Difference:
     @property
     def deleted(self) -> Mapping[str, list[dict[str, Any]]]:
         """Return the deleted documents as Python values, by collection; [] where none."""
-        return self._by_collection(lambda c: [bson.decode(document) for document in c.deleted])
+        return self._by_collection(lambda c: [decode(document) for document in c.deleted])
 
     def _by_collection(self, read: Any) -> Mapping[str, list[Any]]:
         return _EmptyByDefault({name: read(c) for name, c in self.collections.items() if read(c)})
@@ -126,24 +124,36 @@ def _pair(
     Yields pairs, the matched ones as they are found and the others at the end. Both sides advance
     together, so that what waits for its partner is about what differs.
     """
-    waiting_left: dict[bytes, bytes] = {}
-    waiting_right: dict[bytes, bytes] = {}
+    waiting_left: dict[bytes, list[bytes]] = {}
+    waiting_right: dict[bytes, list[bytes]] = {}
     for before, after in zip_longest(left, right):
         if before == after:
             continue
-        if before is not None:
-            key = document_id(before)
-            if (partner := waiting_right.pop(key, None)) is not None:
-                yield before, partner
-            else:
-                waiting_left[key] = before
-        if after is not None:
-            key = document_id(after)
-            if (partner := waiting_left.pop(key, None)) is not None:
-                yield partner, after
-            else:
-                waiting_right[key] = after
-    for document in waiting_left.values():
-        yield document, None
-    for document in waiting_right.values():
-        yield None, document
+        if before is not None and (partner := _match(before, waiting_right, waiting_left)):
+            yield before, partner
+        if after is not None and (partner := _match(after, waiting_left, waiting_right)):
+            yield partner, after
+    for documents in waiting_left.values():
+        for document in documents:
+            yield document, None
+    for documents in waiting_right.values():
+        for document in documents:
+            yield None, document
+
+
+def _match(
+    document: bytes, others: dict[bytes, list[bytes]], own: dict[bytes, list[bytes]]
+) -> bytes | None:
+    """Take the partner of a document from the others' side, or let it wait on its own.
+
+    Nothing waits for ever under a key that somebody else takes: a document without an `_id` is its
+    own key, and the same `_id` can be there twice (orphans of a sharded cluster).
+    """
+    key = document_id(document) or document
+    if waiting := others.get(key):
+        partner = waiting.pop(0)
+        if not waiting:
+            del others[key]
+        return partner
+    own.setdefault(key, []).append(document)
+    return None

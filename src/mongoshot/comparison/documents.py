@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import Any
 
-import bson
-
 from mongoshot.errors import InvalidBSONError, NotRepresentableError
 from mongoshot.snapshot.elements import ARRAY, DOCUMENT, document_id, iterate_elements
 from mongoshot.snapshot.encoding import readable
+from mongoshot.snapshot.encoding.style import quoted
+from mongoshot.snapshot.model import decode
 
-_PLAIN_KEY = re.compile(r"[^.\[\]\"\s\x00-\x1f]+")
+#: A key that is a step of a path as it stands. One with a dot in it is not a path, and one with a
+#: dollar before it could be taken for a type wrapper of Extended JSON.
+_PLAIN_KEY = re.compile(r"(?!\$)[^.\[\]\"\s]+")
+_INDEX = re.compile(rb"[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +43,25 @@ class FieldChange:
 
 
 @dataclass(frozen=True, slots=True)
-class DocumentChange:
-    """Hold a document before and after, as BSON bytes, and the fields that differ.
+class FieldOrder:
+    """Say in what order the keys of a (sub)document stand now; the document has the path ""."""
 
-    `reordered` are the paths of (sub)documents whose common fields stand in another order; the
-    document itself has the path "".
+    path: str
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentChange:
+    """Hold a document before and after, as BSON bytes, and what makes the one of the other.
+
+    `reordered` are the (sub)documents whose fields stand otherwise than in their order before, new
+    ones at the end, as an update puts them.
     """
 
     before: bytes
     after: bytes
     fields: tuple[FieldChange, ...]
-    reordered: tuple[str, ...]
+    reordered: tuple[FieldOrder, ...]
 
     @property
     def identity(self) -> Value | None:
@@ -60,7 +70,7 @@ class DocumentChange:
 
     def decoded(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the document before and after as Python values."""
-        return bson.decode(self.before), bson.decode(self.after)
+        return decode(self.before), decode(self.after)
 
 
 def identity_of(document: bytes) -> Value | None:
@@ -74,20 +84,21 @@ def compare_documents(before: bytes, after: bytes) -> DocumentChange | None:
     if before == after:
         return None
     fields: list[FieldChange] = []
-    reordered: list[str] = []
+    reordered: list[FieldOrder] = []
     _compare(Value(DOCUMENT, before), Value(DOCUMENT, after), "", fields, reordered)
     return DocumentChange(before, after, tuple(fields), tuple(reordered))
 
 
 def _compare(
-    before: Value, after: Value, path: str, fields: list[FieldChange], reordered: list[str]
+    before: Value, after: Value, path: str, fields: list[FieldChange], reordered: list[FieldOrder]
 ) -> None:
     left, right = _fields(before), _fields(after)
     if left is None or right is None:
         fields.append(FieldChange(path, before, after))
         return
+    in_array = after.type == ARRAY
     for key in [*right, *(key for key in left if key not in right)]:
-        inner = _join(path, key, in_array=after.type == ARRAY)
+        inner = (path + _step(key, in_array)).removeprefix(".")
         old, new = left.get(key), right.get(key)
         if old == new:
             continue
@@ -95,8 +106,10 @@ def _compare(
             _compare(old, new, inner, fields, reordered)
         else:
             fields.append(FieldChange(inner, old, new))
-    if [key for key in left if key in right] != [key for key in right if key in left]:
-        reordered.append(path)
+    kept = [key for key in left if key in right]
+    if list(right) != kept + [key for key in right if key not in left]:
+        keys = tuple(_step(key, in_array).removeprefix(".") for key in right)
+        reordered.append(FieldOrder(path, keys))
 
 
 def _fields(value: Value) -> dict[bytes, Value] | None:
@@ -109,11 +122,14 @@ def _fields(value: Value) -> dict[bytes, Value] | None:
     return fields if len(fields) == count else None
 
 
-def _join(path: str, key: bytes, *, in_array: bool) -> str:
-    name = key.decode("utf-8", "backslashreplace")
-    if in_array:
-        return f"{path}[{name}]"
-    if not _PLAIN_KEY.fullmatch(name):
-        # A key with a dot in it is not a path.
-        return f"{path}[{json.dumps(name, ensure_ascii=False)}]"
-    return f"{path}.{name}" if path else name
+def _step(key: bytes, in_array: bool) -> str:
+    """Write a key as a step of a path, so that no two paths read the same."""
+    if in_array and _INDEX.fullmatch(key):
+        return f"[{key.decode()}]"
+    try:
+        name = key.decode()
+    except UnicodeDecodeError:
+        return f"[{key!r}]"
+    if in_array or not _PLAIN_KEY.fullmatch(name) or not name.isprintable():
+        return f"[{quoted(name)}]"
+    return f".{name}"

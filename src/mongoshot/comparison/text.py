@@ -10,7 +10,7 @@ from mongoshot.snapshot.elements import DOCUMENT
 from mongoshot.snapshot.model import Definition
 
 #: Documents shown of one collection and kind, and characters of one value; the counts are of all.
-MOSTDOCUMENTS = 20
+MOST_DOCUMENTS = 20
 MOST_CHARACTERS = 400
 
 
@@ -83,7 +83,7 @@ def render(
 def _render_collection(difference: CollectionDifference) -> Iterator[str]:
     if difference.before and difference.after:
         yield from _render_definition(difference.before, difference.after)
-    for change in difference.updated[:MOSTDOCUMENTS]:
+    for change in difference.updated[:MOST_DOCUMENTS]:
         yield f"~ _id {shorten(change.identity)}"
         yield from (f"    {line}" for line in render_fields(change))
     yield from _more(len(difference.updated), "updated")
@@ -91,7 +91,7 @@ def _render_collection(difference: CollectionDifference) -> Iterator[str]:
         ("+", difference.inserted, "inserted"),
         ("-", difference.deleted, "deleted"),
     ):
-        for document in documents[:MOSTDOCUMENTS]:
+        for document in documents[:MOST_DOCUMENTS]:
             yield f"{sign} _id {shorten(identity_of(document))}"
             yield f"    {shorten(Value(DOCUMENT, document))}"
         yield from _more(len(documents), word)
@@ -99,11 +99,12 @@ def _render_collection(difference: CollectionDifference) -> Iterator[str]:
 
 def render_fields(change: DocumentChange) -> Iterator[str]:
     """Write the fields of an updated document, one a line: `status  "open" → "paid"`."""
-    width = max((len(field.path) for field in change.fields), default=0)
+    width = max((len(name_path(field.path)) for field in change.fields), default=0)
     for field in change.fields:
-        yield f"{field.path:{width}}  {shorten(field.before)} → {shorten(field.after)}"
-    for path in change.reordered:
-        yield f"{path or 'the document'}: the fields are in another order"
+        before, after = shorten_both(field.before, field.after)
+        yield f"{name_path(field.path):{width}}  {before} → {after}"
+    for order in change.reordered:
+        yield f"{name_path(order.path)}: the fields are in the order {', '.join(order.keys)}"
 
 
 def _render_definition(before: Definition, after: Definition) -> Iterator[str]:
@@ -114,8 +115,7 @@ def _render_definition(before: Definition, after: Definition) -> Iterator[str]:
         yield from (f"    {line}" for line in render_fields(change))
     if before.indexes == after.indexes:
         return
-    old = {index["name"]: raw for index, raw in _named(before)}
-    new = {index["name"]: raw for index, raw in _named(after)}
+    old, new = _by_name(before), _by_name(after)
     for name, raw in new.items():
         if name not in old:
             yield f"+ index {name}  {shorten(Value(DOCUMENT, raw))}"
@@ -129,13 +129,19 @@ def _render_definition(before: Definition, after: Definition) -> Iterator[str]:
         yield f"~ order of the indexes  {', '.join(old)} → {', '.join(new)}"
 
 
-def _named(definition: Definition) -> Iterator[tuple[dict[str, str], bytes]]:
-    yield from zip(definition.decoded_indexes(), definition.indexes, strict=True)
+def _by_name(definition: Definition) -> dict[str, bytes]:
+    names = [str(index.get("name")) for index in definition.decoded_indexes()]
+    return dict(zip(names, definition.indexes, strict=True))
 
 
 def _more(count: int, word: str) -> Iterator[str]:
-    if count > MOSTDOCUMENTS:
-        yield f"… and {count - MOSTDOCUMENTS} more {word}"
+    if count > MOST_DOCUMENTS:
+        yield f"… and {count - MOST_DOCUMENTS} more {word}"
+
+
+def name_path(path: str) -> str:
+    """Name the field of a path; the empty one stands for all of the document."""
+    return path or "the document"
 
 
 def shorten(value: Value | None) -> str:
@@ -147,3 +153,14 @@ def shorten(value: Value | None) -> str:
         return text
     half = MOST_CHARACTERS // 2
     return f"{text[:half]} … {text[-half:]} ({len(text)} characters)"
+
+
+def shorten_both(before: Value | None, after: Value | None) -> tuple[str, str]:
+    """Write two values; long ones that differ are cut so that one sees where."""
+    texts, half = (str(before), str(after)), MOST_CHARACTERS // 2
+    shown_parts = {(text[:half], text[-half:]) for text in texts}
+    if before == after or min(map(len, texts)) <= MOST_CHARACTERS or len(shown_parts) > 1:
+        return shorten(before), shorten(after)
+    at = next(at for at, (a, b) in enumerate(zip(*texts, strict=False)) if a != b) - half // 2
+    left, right = (f"… {text[at : at + half]} … ({len(text)} characters)" for text in texts)
+    return left, right

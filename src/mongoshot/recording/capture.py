@@ -14,7 +14,7 @@ from typing import Any
 from mongoshot.errors import CaptureError, CommandError, UsageError
 from mongoshot.server.collections import list_definitions, require_database
 from mongoshot.server.connection import Database, describe
-from mongoshot.server.reading import Reading, open_reading
+from mongoshot.server.reading import Reading, came_too_late, open_reading
 from mongoshot.snapshot.directory import Snapshot
 from mongoshot.snapshot.manifest import Origin
 from mongoshot.snapshot.model import MemoryState, Progress, no_progress
@@ -45,7 +45,6 @@ def capture(
     encoding = check_format(format)
     path = Path(path)
     check_target(path, replace=replace)
-    require_database(database)
     recipe: dict[str, Any] = {
         "database": database.name,
         "collections": sorted(collections),
@@ -53,6 +52,7 @@ def capture(
         "format": format,
     }
     for _ in range(_ATTEMPTS):
+        require_database(database)
         with open_reading(database) as reading, contextlib.suppress(_CatalogChangedError):
             state = _select(reading.state, recipe["collections"], recipe["exclude"])
             try:
@@ -65,10 +65,11 @@ def capture(
                     progress=progress,
                     before_commit=partial(_check_catalog, database, reading),
                 )
-            except CommandError:
+            except CommandError as error:
                 # A collection that was dropped cannot be read any more at an earlier time.
                 _check_catalog(database, reading)
-                raise
+                if not came_too_late(error):
+                    raise
     raise CaptureError(
         f"the collections or indexes of {describe(database)} changed during each of {_ATTEMPTS}"
         " captures; capture it when no migration is under way"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Collection as Names
 from collections.abc import Iterator, Mapping
@@ -34,6 +35,11 @@ from mongoshot.snapshot.model import (
 #: https://www.mongodb.com/docs/manual/reference/bson-types/#timestamps
 _MAY_BE_EMPTY_TIMESTAMP = re.compile(rb"\x11[^\x00]*\x00\x00{8}")
 _DUPLICATE_KEY = 11000
+_NAMESPACE_EXISTS = 48
+#: Functions that are stored on the server. The server drops it with its database alone, so that an
+#: empty one counts as none.
+#: https://www.mongodb.com/docs/manual/reference/system-collections/
+_STORED_FUNCTIONS = "system.js"
 #: Half of what servers take in one command (maxWriteBatchSize, 100,000 documents).
 _MOST_DOCUMENTS = 50_000
 
@@ -49,6 +55,8 @@ def list_definitions(database: Database) -> dict[str, Definition]:
         for entry in sorted(cursor, key=lambda entry: entry["name"]):
             name, kind = entry["name"], entry["type"]
             if name in SERVER_COLLECTIONS or name.startswith(BUCKETS_PREFIX):
+                continue
+            if name == _STORED_FUNCTIONS and not database[name].find_one({}, {"_id": 1}):
                 continue
             indexes = () if kind == "view" else _list_indexes(database, name)
             definitions[name] = Definition(name, kind, bytes(entry["options"].raw), indexes)
@@ -89,8 +97,11 @@ def read_chunks(
         return
     order = "$natural" if definition.capped else "_id"
     source = database.get_collection(name, codec_options=RAW)
+    needs = " (buckets of a time series: reading them takes the role backup)"
     with (
-        translated(f"read {database.name}.{name}"),
+        translated(
+            f"read {database.name}.{name}{needs if definition.type == 'timeseries' else ''}"
+        ),
         source.find_raw_batches(
             sort=[(order, 1)], session=None if definition.capped else session
         ) as cursor,
@@ -107,17 +118,28 @@ def require_database(database: Database) -> None:
             # Without the right to list databases, a database shows only by what it holds.
             names = [database.name] if database.list_collection_names() else []
     if database.name not in names:
-        there = ", ".join(sorted(set(names) - {"admin", "config", "local"})) or "no database"
+        others = sorted(set(names) - {"admin", "config", "local"})
+        near = difflib.get_close_matches(database.name, others, n=3)
+        if near:
+            hint = f"did you mean {' or '.join(map(repr, near))}?"
+        elif others:
+            hint = f"it has {', '.join(others[:10])}{', …' if len(others) > 10 else ''}"
+        else:
+            hint = "it has none"
         raise DatabaseNotFoundError(
-            f"no database {database.name!r} on {describe(database).split(' on ')[-1]}, which has"
-            f" {there}; name one with --db-name"
+            f"no database {database.name!r} on {describe(database).rpartition(' on ')[2]}: {hint};"
+            " name one with --db-name or in the URL"
         )
 
 
 def drop(database: Database, name: str) -> None:
     """Drop a collection, view or time series; nothing happens where there is none."""
     with translated(f"drop {database.name}.{name}"):
-        database.drop_collection(name)
+        if name == _STORED_FUNCTIONS:
+            database[name].delete_many({})
+            database[name].drop_indexes()
+        else:
+            database.drop_collection(name)
 
 
 def create(database: Database, definition: Definition) -> None:
@@ -125,7 +147,11 @@ def create(database: Database, definition: Definition) -> None:
     with translated(f"create {database.name}.{definition.name}"):
         # Nested options go through as the bytes they are.
         options: Mapping[str, Any] = RawBSONDocument(definition.options)
-        database.command({"create": definition.name, **options})
+        try:
+            database.command({"create": definition.name, **options})
+        except driver.OperationFailure as error:
+            if definition.name != _STORED_FUNCTIONS or error.code != _NAMESPACE_EXISTS:
+                raise
 
 
 def create_indexes(database: Database, definition: Definition) -> None:
@@ -232,11 +258,14 @@ def hash_collections(database: Database, names: Names[str] | None = None) -> dic
 
 
 def count_by_collection(database: Database) -> dict[str, int]:
-    """Count roughly, from the server's own statistics, the documents of each collection."""
+    """Count roughly, from the server's own statistics, the documents of each collection.
+
+    Everything that the database holds is named; a view holds no document of its own.
+    """
     with translated(f"count the documents of {describe(database)}"):
-        names = database.list_collection_names(filter={"type": {"$ne": "view"}})
+        kinds = {entry["name"]: entry["type"] for entry in database.list_collections(nameOnly=True)}
         return {
-            name: database[name].estimated_document_count()
-            for name in sorted(names)
+            name: 0 if kinds[name] == "view" else database[name].estimated_document_count()
+            for name in sorted(kinds)
             if name not in SERVER_COLLECTIONS and not name.startswith(BUCKETS_PREFIX)
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import warnings
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
@@ -24,14 +25,15 @@ from mongoshot.errors import (
 Client: TypeAlias = pymongo.MongoClient[dict[str, Any]]
 Database: TypeAlias = PymongoDatabase[dict[str, Any]]
 
-#: Seconds until a server that does not answer is given up.
-TIMEOUT = 4.0
+#: Seconds until a server that does not answer is given up; a command shall fail within 5.
+TIMEOUT = 3.0
 
 #: Documents as the bytes that the server sent.
 RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
 
 # https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
 _UNAUTHORIZED, _AUTHENTICATION_FAILED = 13, 18
+_LONGEST_NAME = 63  # bytes of a database's name
 _SECRET_OPTION = re.compile(
     r"(?i)([?&](?:authMechanismProperties|tlsCertificateKeyFilePassword|proxyPassword)=)[^&]*"
 )
@@ -41,7 +43,7 @@ def connect(url: str) -> Client:
     """Open a client for `url` and see that its server answers.
 
     Returns a client with the driver's own defaults, except that it gives up on a silent server
-    after 4 s where the URL does not say otherwise. Raises UsageError for a malformed URL,
+    after 3 s where the URL does not say otherwise. Raises UsageError for a malformed URL,
     UnreachableError, AuthenticationError.
     """
     timeouts: dict[str, Any] = {
@@ -49,14 +51,59 @@ def connect(url: str) -> Client:
         for name in ("serverSelectionTimeoutMS", "connectTimeoutMS")
         if f"{name.lower()}=" not in url.lower()
     }
+    _check_credentials(url)
     with translated(f"connect to {redact(url)}", url):
-        client: Client = pymongo.MongoClient(url, appname="mongoshot", **timeouts)
+        client = _make_client(url, timeouts)
         try:
             client.admin.command("ping")
         except BaseException:
             client.close()
             raise
     return client
+
+
+def _check_credentials(url: str) -> None:
+    """Raise UsageError for a URL whose password might be taken for a host or a database's name."""
+    _, *rest = re.split(r"[/?]", url.partition("://")[2], maxsplit=1)
+    if rest and "@" in rest[0]:
+        raise UsageError(
+            f"cannot read the URL {redact(url)}: in a user name, a password and an option, write"
+            " '@' as %40, ':' as %3A, '/' as %2F, '?' as %3F, and '%' as %25"
+        )
+
+
+def _make_client(url: str, options: dict[str, Any]) -> Client:
+    """Make a client, and take what the driver only warns of, a misspelled option, for an error."""
+    with warnings.catch_warnings(record=True) as doubts:
+        warnings.simplefilter("always")
+        try:
+            client: Client = pymongo.MongoClient(url, appname="mongoshot", **options)
+        except (OSError, TypeError, ValueError) as error:  # a port, an option, a file of keys
+            raise driver.ConfigurationError(str(error)) from error
+    for doubt in doubts:
+        # A way of compression that is not installed is done without.
+        if doubt.category is UserWarning and "is not available" not in str(doubt.message):
+            client.close()
+            raise driver.ConfigurationError(str(doubt.message))
+    return client
+
+
+def named_database(client: Client, name: str) -> Database:
+    """Return the database `name` of a client; raises UsageError for what can be no name.
+
+    https://www.mongodb.com/docs/manual/reference/limits/#naming-restrictions
+    """
+    reason = f"names have up to {_LONGEST_NAME} bytes"
+    with contextlib.suppress(UnicodeEncodeError):
+        if len(name.encode()) <= _LONGEST_NAME:
+            try:
+                return client[name]
+            except driver.InvalidName as error:
+                reason = str(error)
+    raise UsageError(
+        f"{name!r} cannot be the name of a database ({reason}); take letters, digits, '-' and '_'"
+        " for --db-name"
+    )
 
 
 def default_database(client: Client) -> Database | None:
@@ -76,6 +123,8 @@ def redact(url: str) -> str:
     # An unescaped password may itself hold '@', '/' or '?': all before the last '@' is suspect.
     credentials, at, hosts = rest.rpartition("@")
     user, colon, _ = credentials.partition(":")
+    # Without its host, a URL ends in what looks like a port and is a password.
+    hosts = re.sub(r"(?<![:\]]):(?!\d+(?:[,/?]|$))[^:,/?\]]+(?=[,/?]|$)", ":***", hosts, count=1)
     shown = f"{user}{':***' if colon else ''}{at}{hosts}"
     return _SECRET_OPTION.sub(r"\1***", f"{scheme}://{shown}")
 
@@ -109,7 +158,17 @@ def _translate(error: driver.PyMongoError, doing: str, url: str | None) -> Excep
             " check them and authSource in the URL (--db-url or DB_URL)"
         )
     if isinstance(error, driver.OperationFailure) and error.code == _UNAUTHORIZED:
-        return CommandError(f"cannot {doing}: this user is not allowed to ({reason})")
+        if "requires authentication" in reason:
+            return AuthenticationError(
+                f"cannot {doing}: the server wants to know who asks; name a user in the URL:"
+                " mongodb://USER:PASSWORD@HOST/?authSource=admin (--db-url or DB_URL)"
+            )
+        # The whole command follows, with whatever it was to read or write.
+        brief = re.sub(r" to execute command \{ (\w+):.*", r" to execute \1", reason)
+        return CommandError(
+            f"cannot {doing}: this user is not allowed to ({brief}); give it a role that is, or"
+            " name another user in the URL"
+        )
     if isinstance(error, driver.ConfigurationError):
         return UsageError(f"cannot {doing}: {reason}; a URL looks like mongodb://host:27017")
     if isinstance(error, driver.OperationFailure):

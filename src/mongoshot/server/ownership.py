@@ -85,13 +85,23 @@ def check_writable(database: Database, allowed_hosts: Hosts[str]) -> None:
     """
     _check_name(database)
     check_host(database.client, allowed_hosts)
-    if _entry(database) is None and (counts := count_by_collection(database)):
+    if _entry(database) is not None:
+        return
+    if counts := count_by_collection(database):
         held = _enumerate(f"{name} ({count})" for name, count in counts.items())
         raise DatabaseRefusedError(
             f"{describe(database)} was not made by mongoshot and holds {held}, which would be lost;"
             " name another database with --db-name, or, if this one may be overwritten from now on,"
             f" type: mongoshot adopt {database.name} --db-url URL"
         )
+    with translated(f"list the databases beside {describe(database)}"):
+        names = database.client.list_database_names()
+    for name in names:
+        if name != database.name and name.lower() == database.name.lower():
+            raise DatabaseRefusedError(
+                f"{describe(database)} cannot be made: the server has {name!r}, and takes no two"
+                " names that differ in case alone; name another with --db-name"
+            )
 
 
 def claim(database: Database, allowed_hosts: Hosts[str]) -> None:
@@ -115,7 +125,7 @@ def adopt(database: Database, allowed_hosts: Hosts[str]) -> dict[str, int]:
 
 def disown(database: Database) -> bool:
     """Strike a database from the ledger, whatever it holds; return whether it was in it."""
-    with translated(f"strike {describe(database)} from the ledger"):
+    with translated(f"strike {describe(database)} from mongoshot's ledger"):
         return _ledger(database).delete_one({"_id": database.name}).deleted_count > 0
 
 
@@ -129,7 +139,7 @@ def read_baseline(database: Database) -> Baseline | None:
 
 def write_baseline(database: Database, baseline: Baseline) -> None:
     """Remember what the database is being, or has been, restored from; durable on return."""
-    with translated(f"enter {describe(database)} in the ledger"):
+    with translated(f"enter {describe(database)} in mongoshot's ledger"):
         _ledger(database).update_one(
             {"_id": database.name},
             {
@@ -154,13 +164,13 @@ def _check_name(database: Database) -> None:
 
 
 def _entry(database: Database) -> dict[str, Any] | None:
-    with translated(f"look {describe(database)} up in the ledger"):
+    with translated(f"look {describe(database)} up in mongoshot's ledger"):
         return _ledger(database).find_one({"_id": database.name})
 
 
 def _record(database: Database, ownership: Ownership, *, only_if_new: bool) -> None:
     entry = {"ownership": ownership, "since": datetime.datetime.now(datetime.UTC)}
-    with translated(f"enter {describe(database)} in the ledger"):
+    with translated(f"enter {describe(database)} in mongoshot's ledger"):
         _ledger(database).update_one(
             {"_id": database.name},
             {"$setOnInsert" if only_if_new else "$set": entry},

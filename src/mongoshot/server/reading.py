@@ -6,11 +6,16 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pymongo.errors import OperationFailure
+
+from mongoshot.errors import CommandError
 from mongoshot.server.collections import live_state
 from mongoshot.server.connection import Database, describe, translated
 from mongoshot.snapshot.model import MemoryState
 
 _WIRE_VERSION_5_0 = 13
+# https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
+_SNAPSHOT_UNAVAILABLE = 246
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +45,12 @@ def open_reading(database: Database) -> Iterator[Reading]:
             yield Reading(live_state(database, session=session), version, consistent=True)
     else:
         yield Reading(live_state(database), version, consistent=False)
+
+
+def came_too_late(error: CommandError) -> bool:
+    """Tell whether a collection could not be read because it was made since the reading began.
+
+    Servers before 7.0 say so, also of one that was dropped and made again as it had been.
+    """
+    cause = error.__cause__
+    return isinstance(cause, OperationFailure) and cause.code == _SNAPSHOT_UNAVAILABLE

@@ -5,10 +5,12 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Literal
 
 from mongoshot.errors import (
     InvalidBSONError,
@@ -30,6 +32,8 @@ from mongoshot.snapshot.model import Collection, Definition, Progress, no_progre
 
 #: Bytes read, and documents handed on, at a time.
 CHUNK_SIZE = 1 << 20
+#: Bytes beyond which no document goes: the server's own limit, 16 MiB and 16 KiB, and a margin.
+_LARGEST_DOCUMENT = 17 << 20
 
 _REMEDY = "take it from version control again, or capture the scenario anew with --replace"
 
@@ -52,16 +56,20 @@ class Snapshot:
         SnapshotDamagedError.
         """
         path = Path(path)
-        recover_replaced(path)
         where = path / MANIFEST_NAME
         try:
+            recover_replaced(path)
             text = where.read_text(encoding="utf-8")
         except (FileNotFoundError, NotADirectoryError):
             raise SnapshotNotFoundError(_not_found(path)) from None
         except UnicodeDecodeError as error:
             raise SnapshotDamagedError(f"{where} is not UTF-8 ({error}); {_REMEDY}") from None
-        except OSError as error:
-            raise SnapshotError(f"cannot read {where}: {error.strerror}") from None
+        except (OSError, ValueError) as error:
+            # ValueError: a NUL or half a surrogate pair in the path.
+            reason = getattr(error, "strerror", None) or error
+            raise SnapshotError(
+                f"cannot read {str(where)!r}: {reason}; make it readable, or name another path"
+            ) from None
         return cls(path, parse_manifest(text, str(where)))
 
     @property
@@ -96,7 +104,7 @@ class Snapshot:
             if (documents := data.pop(entry.collection, None)) is None:
                 collections[definition.name] = Collection(definition)
             else:
-                read = partial(read_chunks, self.path / documents.name)
+                read = partial(self._read_documents, documents)
                 collections[definition.name] = Collection(definition, read)
         if data:
             raise SnapshotDamagedError(
@@ -114,9 +122,16 @@ class Snapshot:
 
         Reads everything; a JSON file is decoded, and its documents hashed as BSON.
         """
+        whole = True
         for entry in self.manifest.files:
             try:
                 self._verify(entry, progress)
+            except SnapshotDamagedError as error:
+                whole = False
+                yield str(error)
+        if whole:
+            try:
+                _ = self.collections
             except SnapshotDamagedError as error:
                 yield str(error)
 
@@ -124,11 +139,10 @@ class Snapshot:
         """Raise SnapshotDamagedError unless every file is what the manifest says."""
         for problem in self.problems(progress):
             raise SnapshotDamagedError(problem)
-        _ = self.collections
 
     def _verify(self, entry: FileEntry, progress: Progress) -> None:
         path = self.path / entry.name
-        digest, content, documents = hashlib.sha256(), hashlib.sha256(), 0
+        digest = hashlib.sha256()
         try:
             with path.open("rb") as file:
                 if (size := os.fstat(file.fileno()).st_size) != entry.bytes:
@@ -149,11 +163,16 @@ class Snapshot:
         if not entry.holds_documents:
             self._read_definition(entry)
             return
-        for chunk in read_chunks(path):
+        for chunk in self._read_documents(entry):
+            progress(entry.collection, count_documents(chunk))
+
+    def _read_documents(self, entry: FileEntry) -> Iterator[bytes]:
+        """Read a file of documents; raise at its end unless they are those of the manifest."""
+        content, documents = hashlib.sha256(), 0
+        for chunk in read_chunks(self.path / entry.name):
             content.update(chunk)
-            count = count_documents(chunk)
-            documents += count
-            progress(entry.collection, count)
+            documents += count_documents(chunk)
+            yield chunk
         if documents != entry.documents or content.hexdigest() != entry.content_sha256:
             raise SnapshotDamagedError(
                 f"{self.path / MANIFEST_NAME} says {entry.documents} documents with the content"
@@ -209,9 +228,11 @@ def _bson_chunks(path: Path) -> Iterator[bytes]:
             if end:
                 yield buffer[:end]
             rest, offset = buffer[end:], offset + end
+            if len(rest) > _LARGEST_DOCUMENT:
+                break  # no document is that long: it does not end, wherever the file does
         if rest:
             raise SnapshotDamagedError(
-                f"{path} ends in the middle of a document that begins at byte {offset}; {_REMEDY}"
+                f"{path} ends before the document does that begins at byte {offset}; {_REMEDY}"
             )
 
 
@@ -255,18 +276,41 @@ def load_scenario(name: str, directory: Path) -> Snapshot:
 
 def check_name(name: str) -> None:
     """Raise SnapshotError unless `name` can be a scenario's: one plain directory name."""
-    if not name or name.startswith(".") or set(name) & set('/\\\0:*?"<>|') or name != name.strip():
+    plain = name.isprintable() and name == name.strip() and not set(name) & set('/\\:*?"<>|')
+    if not plain or not name or name.startswith(".") or name.endswith("."):
         raise SnapshotError(
             f"{name!r} cannot be the name of a scenario: take letters, digits, '-', '_' and '.'"
         )
 
 
+def left_over(path: Path, kind: Literal["partial", "replaced"]) -> list[tuple[Path, int]]:
+    """Find what writers of the snapshot at `path` keep beside it, each with its process id.
+
+    "partial" is a snapshot that is being written, "replaced" the one before it, for the moment
+    between two renames.
+    """
+    # The names of scenarios may have dots: `.shop.eu.7.partial` is none of `shop`'s.
+    pattern = re.compile(rf"\.{re.escape(path.name)}\.([0-9]{{1,9}})\.{kind}")
+    if not path.parent.is_dir():
+        return []
+    found = ((left, pattern.fullmatch(left.name)) for left in sorted(path.parent.iterdir()))
+    return [(left, int(match[1])) for left, match in found if match]
+
+
 def recover_replaced(path: Path) -> None:
-    """Put a snapshot back whose replacement was killed between its two renames."""
+    """Put a snapshot back whose replacement was killed between its two renames.
+
+    Raises OSError where that cannot be done.
+    """
     if path.exists():
         return
-    for previous in sorted(path.parent.glob(f".{path.name}.*.replaced")):
-        previous.rename(path)
+    for previous, _ in left_over(path, "replaced"):
+        try:
+            previous.rename(path)
+        except OSError:
+            # Somebody else who loads it was faster: the workers of a test run start together.
+            if not path.exists():
+                raise
         return
 
 

@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass, field
-from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, Literal
 
 from mongoshot.errors import FormatVersionError, SnapshotDamagedError
@@ -147,25 +147,42 @@ def parse_manifest(text: str, where: str) -> Manifest:
             for at, item in enumerate(reader.get(value, "files", list))
         ),
     )
-    names = [entry.name.lower() for entry in manifest.files]
-    if len(set(names)) != len(names):
-        raise SnapshotDamagedError(f"{where} lists a file twice; {_REMEDY}")
+    _refuse_overlaps(manifest.files, where)
     if (recorded := reader.get(value, "digest", str)) != manifest.digest:
         raise SnapshotDamagedError(
-            f"{where} was changed: its files add up to {manifest.digest}, it says {recorded};"
-            f" {_REMEDY}"
+            f"{where} was changed: its files add up to {manifest.digest}, it says"
+            f" {recorded[:80]!r}; {_REMEDY}"
         )
     return manifest
 
 
+def looks_like_manifest(text: bytes) -> bool:
+    """Tell a damaged manifest of ours from the `manifest.json` of some other program."""
+    return text.startswith(b'{\n  "format_version": ') and b'"digest": "sha256:' in text
+
+
 _REMEDY = "take the snapshot from version control again, or capture it anew with --replace"
+#: What `file_stems` makes, and nothing that any system takes for a path or a stream.
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_~%+-][A-Za-z0-9_.~%+-]{0,254}")
+
+
+def _refuse_overlaps(files: tuple[FileEntry, ...], where: str) -> None:
+    # Of two entries one would be read and the other believed.
+    seen: set[str | tuple[str, bool]] = set()
+    for entry in files:
+        role = (entry.collection, entry.holds_documents)
+        if entry.name.lower() in seen or role in seen:
+            raise SnapshotDamagedError(
+                f"{where} lists {entry.name!r}, a file of {entry.collection[:80]!r}, twice;"
+                f" {_REMEDY}"
+            )
+        seen |= {entry.name.lower(), role}
 
 
 def _parse_file(reader: _Reader, item: Any, prefix: str) -> FileEntry:
     name = reader.get(item, "name", str, prefix)
     # A manifest may come from a stranger: a name must stay a name in this directory.
-    plain = name == PurePosixPath(name).name == PureWindowsPath(name).name
-    if not plain or name.startswith(".") or "\0" in name:
+    if not _PLAIN_NAME.fullmatch(name) or name.lower() == MANIFEST_NAME:
         raise reader.damaged(f"{prefix}name", "a plain file name", name)
     has_documents = "documents" in item
     entry = FileEntry(
@@ -176,8 +193,9 @@ def _parse_file(reader: _Reader, item: Any, prefix: str) -> FileEntry:
         documents=reader.get(item, "documents", int, prefix) if has_documents else None,
         content_sha256=reader.get(item, "content_sha256", str, prefix) if has_documents else None,
     )
-    if entry.bytes < 0 or (entry.documents or 0) < 0:
-        raise reader.damaged(f"{prefix}bytes", "zero or more", entry.bytes)
+    for key, count in (("bytes", entry.bytes), ("documents", entry.documents or 0)):
+        if count < 0:
+            raise reader.damaged(prefix + key, "zero or more", count)
     return entry
 
 

@@ -11,10 +11,10 @@ import json
 from typing import Any, get_args
 
 import bson
+from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
 
 from mongoshot.errors import (
-    InvalidBSONError,
     InvalidExtendedJSONError,
     NotRepresentableError,
     SnapshotDamagedError,
@@ -63,7 +63,7 @@ def parse_metadata(text: bytes, where: str) -> Definition:
         )
     except (
         InvalidExtendedJSONError,
-        InvalidBSONError,
+        BSONError,
         AttributeError,
         KeyError,
         TypeError,

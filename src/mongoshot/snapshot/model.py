@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import bson
+from bson.codec_options import CodecOptions, DatetimeConversion
 
 from mongoshot.snapshot.elements import split_documents
 
@@ -24,6 +25,17 @@ Progress = Callable[[str, int], None]
 #: https://www.mongodb.com/docs/manual/reference/system-collections/
 SERVER_COLLECTIONS = frozenset({"system.views", "system.profile", "system.indexes"})
 BUCKETS_PREFIX = "system.buckets."
+
+#: Python has no datetime for years beyond 9999, which stand for "never" in many a database: those
+#: become `bson.DatetimeMS`, everything else what pymongo makes of it by default.
+_DECODING: CodecOptions[dict[str, Any]] = CodecOptions(
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO
+)
+
+
+def decode(document: bytes) -> dict[str, Any]:
+    """Return a BSON document as Python values."""
+    return bson.decode(document, _DECODING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +67,11 @@ class Definition:
 
     def decoded_options(self) -> dict[str, Any]:
         """Return the options as Python values."""
-        return bson.decode(self.options)
+        return decode(self.options)
 
     def decoded_indexes(self) -> list[dict[str, Any]]:
         """Return the index specifications as Python values, in order."""
-        return [bson.decode(index) for index in self.indexes]
+        return [decode(index) for index in self.indexes]
 
 
 def no_progress(collection: str, documents: int) -> None:
@@ -135,18 +147,19 @@ def in_creation_order(definitions: Mapping[str, Definition]) -> list[Definition]
     https://www.mongodb.com/docs/manual/reference/collation/#collation-and-views
     """
     ordered: dict[str, Definition] = {}
+    begun: set[str] = set()
 
     def add(name: str) -> None:
-        if name in ordered or name not in definitions:
+        # The server refuses views that form a cycle; a snapshot from a stranger may have one.
+        if name in begun or name not in definitions:
             return
+        begun.add(name)
         definition = definitions[name]
         if definition.type == "view":
             for source in _sources(definition.decoded_options()):
-                if source != name:
-                    add(source)
-        ordered.setdefault(name, definition)
+                add(source)
+        ordered[name] = definition
 
-    # The server refuses views that form a cycle, so the recursion ends.
     for name in sorted(definitions, key=lambda name: (definitions[name].type == "view", name)):
         add(name)
     return list(ordered.values())

@@ -17,10 +17,15 @@ from urllib.parse import quote_plus
 
 METADATA_SUFFIX = ".metadata.json"
 
-_LONGEST = 238  # bytes of an escaped name; longer ones are truncated and carry a hash
+#: Bytes of an escaped name. A longer one keeps its first 208, and `%24` and 27 of its hash follow:
+#: by that very length and the `%24` mongorestore knows that the name is to be read in the metadata.
+_LONGEST = 238
 _KEPT = 208
-#: Files that have a meaning of their own in a snapshot or in a dump, and Windows' device names.
-_RESERVED = re.compile(r"(manifest|prelude|oplog|con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re.I)
+#: Files that have a meaning of their own in a snapshot or in a dump, Windows' device names, and the
+#: dot that hides a file.
+_RESERVED = re.compile(
+    r"(manifest|prelude|oplog|con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)|\.", re.IGNORECASE
+)
 _CAPITAL = re.compile(r"%[0-9A-F]{2}|[A-Z]")
 
 
@@ -36,7 +41,7 @@ def file_stems(names: Iterable[str]) -> dict[str, str]:
 
 
 def _stem(name: str, *, apart: bool) -> str:
-    escaped = stem = quote_plus(name, safe="")
+    stem = quote_plus(name, safe="")
     if apart:
         stem = _CAPITAL.sub(lambda m: m[0] if m[0][0] == "%" else f"%{ord(m[0]):02X}", stem)
     if stem.lower().endswith(".metadata"):
@@ -45,7 +50,7 @@ def _stem(name: str, *, apart: bool) -> str:
         stem = _percent_at(stem, 0)
     if len(stem) > _LONGEST:
         digest = hashlib.sha1(name.encode(), usedforsecurity=False).digest()
-        return f"{escaped[:_KEPT]}%24{base64.urlsafe_b64encode(digest).decode()}"
+        return f"{stem[:_KEPT]}%24{base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
     return stem
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 from mongoshot.errors import OverlayError
+from mongoshot.snapshot.directory import CHUNK_SIZE
 from mongoshot.snapshot.elements import document_id
 from mongoshot.snapshot.model import Collection, Scenario
 
@@ -15,9 +16,9 @@ from mongoshot.snapshot.model import Collection, Scenario
 def overlay(scenarios: Sequence[Scenario]) -> Scenario:
     """Lay scenarios over each other in order: none is an empty database, one is itself.
 
-    A collection that several of them have holds the documents of all, of the same `_id` the last
-    one's; raises OverlayError, when its collections are read, where they differ in options or
-    indexes.
+    A collection that several of them have holds the documents of all, those of the first layer
+    first, and of the same `_id` the last layer's. Raises OverlayError, when the collections are
+    asked for, where they differ in type, options or indexes.
     """
     return scenarios[0] if len(scenarios) == 1 else Overlay(tuple(scenarios))
 
@@ -67,13 +68,19 @@ class Overlay:
 
 
 def _lay_chunks(layers: list[Collection]) -> Iterator[bytes]:
-    # Read from the last layer on, so that each document is met first in the version that stays.
-    seen: set[bytes] = set()
-    for layer in reversed(layers):
-        identities = set()
+    # The first layer is mostly the large one: only of the others are the identities kept in memory.
+    later = [{document_id(d) for d in layer.documents()} for layer in layers[1:]]
+    documents: list[bytes] = []
+    size = 0
+    for at, layer in enumerate(layers):
+        hidden = set().union(*later[at:]) - {b""}  # without an _id no document replaces another
         for document in layer.documents():
-            identity = document_id(document)
-            if identity not in seen:
-                identities.add(identity)
-                yield document
-        seen |= identities
+            if document_id(document) in hidden:
+                continue
+            documents.append(document)
+            size += len(document)
+            if size >= CHUNK_SIZE:
+                yield b"".join(documents)
+                documents, size = [], 0
+    if documents:
+        yield b"".join(documents)

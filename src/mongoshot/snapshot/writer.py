@@ -14,16 +14,25 @@ from typing import BinaryIO, Literal, get_args
 import psutil
 
 from mongoshot.errors import (
+    FormatVersionError,
     InvalidBSONError,
     NotRepresentableError,
+    SnapshotDamagedError,
     SnapshotError,
     SnapshotExistsError,
+    SnapshotNotFoundError,
     UsageError,
 )
-from mongoshot.snapshot.directory import Snapshot, check_name
+from mongoshot.snapshot.directory import Snapshot, check_name, left_over
 from mongoshot.snapshot.elements import count_documents, document_id, split_documents
 from mongoshot.snapshot.encoding import readable, to_extended_json
-from mongoshot.snapshot.manifest import MANIFEST_NAME, FileEntry, Manifest, Origin
+from mongoshot.snapshot.manifest import (
+    MANIFEST_NAME,
+    FileEntry,
+    Manifest,
+    Origin,
+    looks_like_manifest,
+)
 from mongoshot.snapshot.metadata import metadata_to_json
 from mongoshot.snapshot.model import Collection, Progress, State, no_progress
 from mongoshot.snapshot.names import METADATA_SUFFIX, file_stems
@@ -50,13 +59,17 @@ def check_target(path: Path, *, replace: bool) -> Snapshot | None:
     check_name(path.name)
     try:
         existing = Snapshot.load(path)
-    except SnapshotError as error:
-        if (path / MANIFEST_NAME).exists() and replace:
-            return None  # damaged, and to be written anew
+    except SnapshotNotFoundError as error:
         if path.exists() and any(path.iterdir() if path.is_dir() else [path]):
+            raise _not_replaceable(path, error) from None
+        return None
+    except (SnapshotDamagedError, FormatVersionError) as error:
+        if not _was_snapshot(path):
+            raise _not_replaceable(path, error) from None
+        if not replace:
             raise SnapshotExistsError(
-                f"{path} is there and cannot be replaced as a snapshot ({error}):"
-                " choose another name, or remove it"
+                f"the snapshot {path} is already there, but cannot be read ({error});"
+                " add --replace to capture it anew"
             ) from None
         return None
     if not replace:
@@ -65,6 +78,21 @@ def check_target(path: Path, *, replace: bool) -> Snapshot | None:
             f" captured {existing.manifest.origin.captured_at}); add --replace to capture it anew"
         )
     return existing
+
+
+def _was_snapshot(path: Path) -> bool:
+    # Other programs have a manifest.json too, and a directory of theirs is nobody's to replace.
+    try:
+        return looks_like_manifest((path / MANIFEST_NAME).read_bytes())
+    except OSError:
+        return False
+
+
+def _not_replaceable(path: Path, error: SnapshotError) -> SnapshotExistsError:
+    return SnapshotExistsError(
+        f"{path} is there and cannot be replaced as a snapshot ({error}):"
+        " choose another name, or remove it"
+    )
 
 
 def write_snapshot(
@@ -101,6 +129,7 @@ def write_snapshot(
                 return existing
             _write_synced(aside / MANIFEST_NAME, snapshot.manifest.to_json().encode())
             _sync_directory(aside)
+            Snapshot.load(aside)
             _put_in_place(aside, path, existing)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
@@ -143,9 +172,21 @@ def _write_documents(
         small = list(_until_larger_than(chunks, JSON_LIMIT))
         if sum(map(len, small)) <= JSON_LIMIT:
             with contextlib.suppress(NotRepresentableError):
-                return _write_encoded(collection, small, stem, "json", progress)
+                # All of it before the first byte is written: BSON takes over without a trace.
+                encoded = [_encode_lines(collection.name, chunk) for chunk in small]
+                pairs = zip(small, encoded, strict=True)
+                return _write_encoded(collection, pairs, stem, "json", progress)
         chunks, format = itertools.chain(small, chunks), "bson"
-    return _write_encoded(collection, chunks, stem, format, progress)
+    return _write_encoded(
+        collection,
+        (
+            (chunk, chunk if format == "bson" else _encode_lines(collection.name, chunk))
+            for chunk in chunks
+        ),
+        stem,
+        format,
+        progress,
+    )
 
 
 def _until_larger_than(chunks: Iterator[bytes], limit: int) -> Iterator[bytes]:
@@ -157,17 +198,21 @@ def _until_larger_than(chunks: Iterator[bytes], limit: int) -> Iterator[bytes]:
 
 
 def _write_encoded(
-    collection: Collection, chunks: Iterable[bytes], stem: Path, format: Format, progress: Progress
+    collection: Collection,
+    chunks: Iterable[tuple[bytes, bytes]],
+    stem: Path,
+    format: Format,
+    progress: Progress,
 ) -> FileEntry:
+    """Write chunks of documents, each given as BSON and as what goes into the file."""
     path = stem.parent / f"{stem.name}.{format}"
     digest, content, documents, size = hashlib.sha256(), hashlib.sha256(), 0, 0
     with path.open("wb") as file:
-        for chunk in chunks:
+        for chunk, encoded in chunks:
             content.update(chunk)
-            count = count_documents(chunk)
-            encoded = chunk if format == "bson" else _encode_lines(collection.name, chunk)
             digest.update(encoded)
             file.write(encoded)
+            count = count_documents(chunk)
             documents, size = documents + count, size + len(encoded)
             progress(collection.name, count)
         _sync(file)
@@ -210,26 +255,40 @@ def _put_in_place(aside: Path, path: Path, existing: Snapshot | None) -> None:
     """Swap the new directory in; the next load heals a swap that was killed half-way."""
     if not path.exists() or not any(path.iterdir()):
         aside.replace(path)
-    else:
-        ours = {MANIFEST_NAME, *(e.name for e in existing.manifest.files)} if existing else set()
-        for entry in path.iterdir():
-            # A README or notes that somebody keeps there are not ours to drop.
-            if entry.name not in ours and not (aside / entry.name).exists() and existing:
-                copy = shutil.copytree if entry.is_dir() else shutil.copy2
-                copy(entry, aside / entry.name)
-        replaced = path.parent / f".{path.name}.{os.getpid()}.replaced"
-        path.rename(replaced)
+        _sync_directory(path.parent)
+        return
+    for entry in path.iterdir():
+        # A README or notes that somebody keeps there are not ours to drop.
+        if not _is_ours(entry, existing) and not (aside / entry.name).exists():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.copytree(entry, aside / entry.name, symlinks=True)
+            else:
+                shutil.copy2(entry, aside / entry.name, follow_symlinks=False)
+    replaced = path.parent / f".{path.name}.{os.getpid()}.replaced"
+    path.rename(replaced)
+    try:
         aside.rename(path)
-        shutil.rmtree(replaced, ignore_errors=True)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            replaced.rename(path)
+        raise
     _sync_directory(path.parent)
+    # Half removed it must not be healed back, so that it loses its name before its files.
+    replaced.rename(aside)
+
+
+def _is_ours(entry: Path, existing: Snapshot | None) -> bool:
+    if existing is None:  # its manifest is damaged, and does not tell
+        return entry.suffix in {".json", ".bson"} and entry.is_file()
+    return entry.name == MANIFEST_NAME or any(
+        entry.name == file.name for file in existing.manifest.files
+    )
 
 
 def _remove_left_over(path: Path) -> None:
     """Remove what killed writers of this name left beside it; a living one's is not touched."""
-    for left in path.parent.glob(f".{path.name}.*"):
-        *_, pid, kind = left.name.split(".")
-        killed = pid.isdecimal() and (int(pid) == os.getpid() or not psutil.pid_exists(int(pid)))
-        if kind in {"partial", "replaced"} and killed:
+    for left, pid in [*left_over(path, "partial"), *left_over(path, "replaced")]:
+        if pid == os.getpid() or not psutil.pid_exists(pid):
             shutil.rmtree(left, ignore_errors=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection as Hosts
 from collections.abc import Iterable, Iterator
 
@@ -60,14 +61,18 @@ def load_collection(
     create(database, definition)
     chunks = collection.chunks()
     small, is_all = _read_up_to(chunks, INDEXES_FIRST)
-    if is_all:
+    # On its way to a unique index, one refuses new duplicates and keeps those that were there.
+    # https://www.mongodb.com/docs/manual/reference/command/collMod/#convert-an-existing-index-to-unique
+    strict = any(index.get("prepareUnique") for index in definition.decoded_indexes())
+    indexes_first = is_all and not strict
+    if indexes_first:
         create_indexes(database, definition)
     documents = 0
-    for chunk in (*small, *([] if is_all else chunks)):
+    for chunk in itertools.chain(small, () if is_all else chunks):
         inserted = insert(database, definition, chunk)
         documents += inserted
         progress(definition.name, inserted)
-    if not is_all:
+    if not indexes_first:
         create_indexes(database, definition)
     return documents
 

@@ -1,0 +1,100 @@
+"""The terminal: writing to it whatever it can show, and being interrupted at it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import signal
+import sys
+from types import FrameType
+from typing import IO, Any, NoReturn
+
+import click
+
+from mongoshot.errors import UsageError
+
+# What would command a terminal, or turn the direction of a line, where a name or a value holds it;
+# and half a surrogate pair, which stands for a byte of the command line that is no character.
+_UNPRINTABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    r"""Return a text with control characters spelled out, as `\x1b`; line ends stay."""
+    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def echo(text: str, *, bold: str = "", err: bool = False) -> None:
+    """Write a line, with a beginning in bold where there is one.
+
+    A reader that has gone, as `head` does, has seen enough: the command goes on in silence, and
+    ends with its own exit status. Raises UsageError where standard output is full.
+    """
+    _write((click.style(printable(bold), bold=True) if bold else "") + printable(text), err=err)
+
+
+def echo_json(text: str) -> None:
+    """Write JSON: in UTF-8 to a program, whatever the encoding of terminals is."""
+    _write(printable(text) if sys.stdout.isatty() else text.encode())
+
+
+def prepare() -> None:
+    """Make standard streams that take every text, and let SIGTERM and SIGHUP interrupt as Ctrl-C.
+
+    So a command that is ended from outside, or by a closed window, puts away what it began.
+    """
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the shell: `mongoshot list >&-`
+            # It lives as long as the process.
+            setattr(sys, name, open(os.devnull, "r+", encoding="utf-8"))  # noqa: SIM115, PTH123
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    for number in _signals("SIGTERM", "SIGHUP"):
+        if signal.getsignal(number) is signal.SIG_DFL:  # which it is not under nohup
+            signal.signal(number, _interrupt)
+
+
+def finish(status: int) -> NoReturn:
+    """End the process at once.
+
+    All is closed by now. At an ordinary end the driver waits half a second for its threads, and a
+    Ctrl-C in that time would look like a failure.
+    """
+    for number in _signals("SIGINT", "SIGTERM", "SIGHUP"):
+        signal.signal(number, signal.SIG_IGN)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
+    os._exit(status)
+
+
+def _signals(*names: str) -> list[signal.Signals]:
+    # Windows has no SIGHUP.
+    return [signal.Signals[name] for name in names if name in signal.Signals.__members__]
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _write(line: str | bytes, *, err: bool = False) -> None:
+    stream = sys.stderr if err else sys.stdout
+    try:
+        click.echo(line, err=err)
+    except OSError as error:
+        _silence(stream)
+        if not err and not isinstance(error, BrokenPipeError):
+            raise UsageError(
+                f"cannot write to standard output: {error.strerror}; make room there, or let it go"
+                " elsewhere"
+            ) from None
+
+
+def _silence(stream: IO[Any]) -> None:
+    # Otherwise the interpreter tries to write the rest at its end, and complains.
+    with contextlib.suppress(OSError):
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, stream.fileno())
+        os.close(nothing)

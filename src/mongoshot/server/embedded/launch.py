@@ -112,6 +112,10 @@ def mongod_command(binary: Path, directory: Path, port: int) -> list[str]:
         *("--setParameter", "ttlMonitorEnabled=false"),
         # No metrics written every second.
         *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+        # In seconds, instead of 300: for so long the files of dropped collections stay open, and a
+        # suite that makes and drops thousands would run out of them. A capture needs the history
+        # for as long as it reads.
+        *("--setParameter", "minSnapshotHistoryWindowInSeconds=60"),
         # There is no secondary to wait for.
         *("--setParameter", "enableFlowControl=false"),
     ]

@@ -251,6 +251,7 @@ def _watch(order: Order, mongod: subprocess.Popen[bytes] | None) -> None:
 
 
 def _start_mongod(command: list[str], directory: Path) -> subprocess.Popen[bytes] | None:
+    _allow_many_files()
     with (directory / LOG).open("ab") as log:
         try:
             return subprocess.Popen(  # noqa: S603 - the binary is the user's choice
@@ -265,6 +266,20 @@ def _start_mongod(command: list[str], directory: Path) -> subprocess.Popen[bytes
         except (OSError, subprocess.SubprocessError) as error:
             log.write(f"{error}\n".encode())
             return None
+
+
+def _allow_many_files() -> None:
+    """Let mongod open as many files as this user may: it needs one a collection and index.
+
+    https://www.mongodb.com/docs/manual/reference/ulimit/
+    """
+    if sys.platform == "win32":
+        return
+    import resource
+
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # macOS has a lower limit of its own
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _tie_to_this_process() -> Callable[[], None] | None:

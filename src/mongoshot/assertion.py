@@ -14,9 +14,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from syrupy.data import SnapshotCollections
 from syrupy.extensions.base import AbstractSyrupyExtension
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
+from syrupy.location import PyTestLocation
 
 from mongoshot.comparison.difference import Changes
 from mongoshot.comparison.expectation import changes_to_text, parse_expectation, state_to_text
@@ -27,7 +29,6 @@ from mongoshot.snapshot.model import Collection, State
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion as SnapshotAssertion
     from syrupy.data import SnapshotCollection
-    from syrupy.location import PyTestLocation
 
 DIRECTORY = "__expectations__"
 
@@ -158,10 +159,19 @@ class ExpectationExtension(SingleFileSnapshotExtension):
     def discover_snapshots(
         self, *, test_location: PyTestLocation, ignore_extensions: list[str] | None = None
     ) -> SnapshotCollections:
-        """Return this module's expectations, and those of modules that are gone.
+        """Return the expectations that an end of the run may find unused.
 
-        Those of a module that is there and was not run are nobody's to call unused.
+        These are of this module's tests that passed, of tests that are gone, and of modules that
+        are gone. A test that failed, or was not run, may still need its own.
         """
+        session = getattr(test_location.item, "session", None)
+        if session is None:  # the controller of xdist, which runs no test: its workers tell
+            return SnapshotCollections()
+        unknown = [
+            PyTestLocation(item)
+            for item in session.items
+            if isinstance(item, pytest.Function) and not getattr(item, "mongoshot_passed", False)
+        ]
         found = super().discover_snapshots(
             test_location=test_location, ignore_extensions=ignore_extensions
         )
@@ -169,9 +179,18 @@ class ExpectationExtension(SingleFileSnapshotExtension):
         kept = SnapshotCollections()
         for collection in found:
             module = Path(collection.location).parent.name
-            if module == test_location.basename or not (tests / f"{module}.py").exists():
+            if module != test_location.basename and (tests / f"{module}.py").exists():
+                continue
+            if not any(self._belongs(collection.location, location) for location in unknown):
                 kept.add(collection)
         return kept
+
+    @classmethod
+    def _belongs(cls, path: str, location: PyTestLocation) -> bool:
+        if Path(path).parent != Path(cls.dirname(test_location=location)):
+            return False
+        base = re.escape(cls.get_snapshot_name(test_location=location))
+        return re.match(base + r"($|[.\[])", Path(path).stem) is not None
 
     @classmethod
     def get_snapshot_name(cls, *, test_location: PyTestLocation, index: Any = 0) -> str:
@@ -192,14 +211,9 @@ class ExpectationExtension(SingleFileSnapshotExtension):
         cls, *, test_location: PyTestLocation, snapshot_location: str
     ) -> bool:
         """Tell whether a file holds an expectation of this test."""
-        path = Path(snapshot_location)
-        if path.parent != Path(cls.dirname(test_location=test_location)):
-            return False
-        base = cls.get_snapshot_name(test_location=test_location)
-        return (
-            not test_location.is_item_parametrized
-            or re.match(re.escape(base) + r"($|[.\[])", path.stem) is not None
-        )
+        if not test_location.is_item_parametrized:
+            return Path(snapshot_location).parent == Path(cls.dirname(test_location=test_location))
+        return cls._belongs(snapshot_location, test_location)
 
     @classmethod
     def write_snapshot_collection(
@@ -221,8 +235,12 @@ def expectations(snapshot: SnapshotAssertion) -> SnapshotAssertion:
 
 
 def _file_stem(name: str) -> str:
-    """Escape what a file system dislikes as `%XX`, and cut what is too long for it."""
+    """Escape what a file system dislikes as `%XX`, and cut what is too long for it.
+
+    Parameters that differ only in case would share a file where case does not count.
+    """
     escaped = _UNSAFE.sub(lambda m: "".join(f"%{byte:02X}" for byte in m[0].encode()), name)
-    if len(escaped) <= _LONGEST:
+    parameters = escaped.partition("[")[2]
+    if len(escaped) <= _LONGEST and parameters == parameters.lower():
         return escaped
     return f"{escaped[:_LONGEST]}~{hashlib.sha256(name.encode()).hexdigest()[:12]}"

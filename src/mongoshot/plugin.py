@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from mongoshot.assertion import ObservedChanges, ObservedState, SnapshotAssertion
     from mongoshot.config import Settings
@@ -26,6 +26,7 @@ _STAGED_FIXTURES = frozenset(
     {"mongo_client", "db", "staged", "db_changes", "db_state", "db_snapshot"}
 )
 _OWNER = "mongoshot_owner"
+_VERIFY_HELP = "prove before each test that the database is what its scenario says"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,8 +41,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--mongoshot-verify",
         action="store_true",
-        help="prove before each test that the database is what its scenario says",
+        help=_VERIFY_HELP,
     )
+    parser.addini("mongoshot-verify", _VERIFY_HELP, type="bool", default=False)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -65,9 +67,10 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     if names is None:
         return
     if item.get_closest_marker("scenario") or not _STAGED_FIXTURES.isdisjoint(names):
-        if "staged" in names:
-            names.remove("staged")
+        # A list of its own: that of a function is shared by all its parameters.
+        names = [name for name in names if name != "staged"]
         names.insert(_first_of_function_scope(item, names), "staged")
+        item.fixturenames = names  # type: ignore[attr-defined]
 
 
 def _first_of_function_scope(item: pytest.Item, names: list[str]) -> int:
@@ -79,13 +82,19 @@ def _first_of_function_scope(item: pytest.Item, names: list[str]) -> int:
     return len(names)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_call(item: pytest.Item) -> None:
+@pytest.hookimpl(tryfirst=True, wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Let changes count from the beginning of the test's body: fixtures arrange."""
     fixtures: dict[str, Any] = getattr(item, "funcargs", {})
     if "db_changes" in fixtures:
         with _one_line():
             fixtures["staged"].mark()
+    result = yield
+    if "db_snapshot" in fixtures:
+        # Whose expectations it did not look at, it does not use; one that failed may not have got
+        # as far (see ExpectationExtension.discover_snapshots).
+        item.mongoshot_passed = True  # type: ignore[attr-defined]
+    return result
 
 
 @pytest.fixture(scope="session")
@@ -117,25 +126,32 @@ def mongo_client(pytestconfig: pytest.Config, _mongoshot_settings: Settings) -> 
 
 
 @pytest.fixture(scope="session")
-def db(
+def _mongoshot_stage(
     pytestconfig: pytest.Config, mongo_client: Client, _mongoshot_settings: Settings
-) -> Database:
-    """Give the database under test, staged before each test; xdist workers have one each."""
+) -> Stage:
+    from mongoshot.server.connection import named_database
+    from mongoshot.staging.stage import Stage
+
     worker: dict[str, Any] | None = getattr(pytestconfig, "workerinput", None)
     suffix = f"_{worker['workerid']}" if worker else ""
-    from mongoshot.server.connection import named_database
-
     with _one_line():
-        return named_database(mongo_client, _mongoshot_settings.db_name + suffix)
+        database = named_database(mongo_client, _mongoshot_settings.db_name + suffix)
+        return Stage(
+            database,
+            _mongoshot_settings,
+            verify=pytestconfig.getoption("--mongoshot-verify")
+            or pytestconfig.getini("mongoshot-verify"),
+        )
 
 
 @pytest.fixture(scope="session")
-def _mongoshot_stage(
-    pytestconfig: pytest.Config, db: Database, _mongoshot_settings: Settings
-) -> Stage:
-    from mongoshot.staging.stage import Stage
+def db(_mongoshot_stage: Stage) -> Database:
+    """Give the database under test, staged before each test; xdist workers have one each.
 
-    return Stage(db, _mongoshot_settings, verify=pytestconfig.getoption("--mongoshot-verify"))
+    What a fixture of a wider scope writes to it is gone when a test begins: arrange in fixtures of
+    function scope, or record it into the scenario.
+    """
+    return _mongoshot_stage.database
 
 
 @pytest.fixture

@@ -238,3 +238,53 @@ def test_a_damaged_expectation_is_one_line(
     result = run()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines([said])
+
+
+def test_a_test_that_failed_keeps_its_expectations(pytester: pytest.Pytester, run: Run) -> None:
+    module = pytester.makepyfile(
+        test_shop="""
+        import pytest
+
+        BROKEN = ()
+
+        @pytest.mark.scenario("shop")
+        @pytest.mark.parametrize("name", ["a", "A", "b", "c"])
+        def test_each(db, db_changes, db_snapshot, name):
+            db.orders.insert_one({"_id": name})
+            assert name not in BROKEN
+            assert db_changes == db_snapshot
+            db.orders.insert_one({"_id": name + name})
+            assert db_changes == db_snapshot
+        """
+    )
+    run("--snapshot-update").assert_outcomes(passed=4)
+    everything = sorted(expectation(pytester, "test_shop").iterdir())
+    assert len({path.name.lower() for path in everything}) == 8
+
+    module.write_text(module.read_text().replace("BROKEN = ()", 'BROKEN = ("a", "b")'))
+    run("--snapshot-update").assert_outcomes(passed=2, failed=2)
+    run("--snapshot-update", "-x").assert_outcomes(failed=1)
+    run("--snapshot-update", "-n", "2").assert_outcomes(passed=2, failed=2)
+    assert sorted(expectation(pytester, "test_shop").iterdir()) == everything
+
+    text = module.read_text().replace('("a", "b")', "()")
+    module.write_text(text[: text.rindex("    db.orders.insert_one")])
+    assert run().ret == 1
+    run("--snapshot-update").assert_outcomes(passed=4)
+    assert len(list(expectation(pytester, "test_shop").iterdir())) == 4
+
+
+def test_a_changed_index_is_told_by_its_name(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.scenario("shop")
+        def test_index(db, db_changes, db_snapshot):
+            db.orders.create_index("total")
+            assert db_changes == db_snapshot
+        """
+    )
+    run("-vv").stdout.fnmatch_lines(
+        ["*the collection: options or indexes changed*", "*indexes.total_1  (missing) → {*"]
+    )

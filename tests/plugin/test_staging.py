@@ -218,3 +218,49 @@ def test_workers_share_a_server_and_have_a_database_each(pytester: pytest.Pytest
     workers = {path.name.split("_")[2] for path in pytester.path.glob("server_*")}
     assert len(servers) == 1
     assert workers == {"gw0", "gw1"}
+
+
+@pytest.mark.usefixtures("shop")
+def test_wider_fixtures_may_touch_the_database_and_replace_it(
+    pytester: pytest.Pytester, run: Run
+) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def db(db):
+            db.seen.insert_one({"_id": "by a fixture of the session's"})
+            return db
+
+        @pytest.fixture(scope="module", autouse=True)
+        def wide(db):
+            db.wide.insert_one({})
+
+        def test_starts_empty(db):
+            assert db.list_collection_names() == []
+            db.create_collection("view", viewOn="wide", pipeline=[])
+
+        @pytest.mark.scenario("shop")
+        def test_starts_from_the_scenario(db):
+            assert db.list_collection_names() == ["orders"]
+        """
+    )
+    run().assert_outcomes(passed=2)
+    run("--override-ini=mongoshot-verify=true").assert_outcomes(passed=2)
+
+
+@pytest.mark.usefixtures("shop")
+def test_only_the_marked_parameter_is_staged(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.parametrize(
+            "number", [pytest.param(1, marks=pytest.mark.scenario("shop")), 2]
+        )
+        def test_numbers(number): ...
+        """
+    )
+    nowhere = ("--db-url", "mongodb://127.0.0.1:1")
+    pytester.runpytest_subprocess(*nowhere).assert_outcomes(passed=1, errors=1)

@@ -13,6 +13,7 @@ from typing import Any
 
 from mongoshot.comparison.documents import DocumentChange, compare_documents
 from mongoshot.comparison.text import CollectionDifference, render, summarize
+from mongoshot.errors import UsageError
 from mongoshot.snapshot.elements import document_id
 from mongoshot.snapshot.model import Collection, State, decode
 
@@ -80,8 +81,12 @@ def compare(left: State, right: State) -> Difference:
     """Compare two states: what it takes to get from `left` to `right`.
 
     Values that differ only in BSON type and documents that differ only in field order are
-    different. Documents that both sides hold in about the same order cost no memory.
+    different. Documents that both sides hold in about the same order cost no memory. Raises
+    UsageError for what is no state.
     """
+    for side in (left, right):
+        if not hasattr(side, "collections"):
+            raise UsageError(f"compare takes states, not {side!r}: Snapshot.load(PATH) opens one")
     found = {}
     for name in sorted({*left.collections, *right.collections}):
         difference = compare_collections(left.collections.get(name), right.collections.get(name))

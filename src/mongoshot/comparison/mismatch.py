@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from mongoshot.comparison.documents import Value, compare_documents
 from mongoshot.comparison.expectation import SECTIONS, Expectation, Facet, fields_of, members
-from mongoshot.comparison.text import name_path, shorten, shorten_both
+from mongoshot.comparison.text import name_path, render_fields, shorten, shorten_both
 
 _OF_THE_COLLECTION = {
     "created": "created",
@@ -72,10 +72,14 @@ def _title(facet: Facet) -> str:
 
 def _details(section: str, value: Value | None) -> Iterator[str]:
     if section == "updated" and value is not None:
-        for path, change in fields_of(value).items():
-            yield f"    {name_path(path)}  {_arrow(change)}"
+        for path, update in fields_of(value).items():
+            yield f"    {name_path(path)}  {_arrow(update)}"
         if order := members(value).get("reordered"):
             yield f"    order of the fields  {shorten(order)}"
+    elif section == "definition" and value is not None:
+        sides = members(value)
+        if change := compare_documents(sides["before"].raw, sides["after"].raw):
+            yield from (f"    {line}" for line in render_fields(change))
     elif section not in ("deleted", "dropped"):
         yield f"    {shorten(value)}"
 

@@ -43,6 +43,8 @@ def capture(
     SnapshotExistsError, NotRepresentableError, CaptureError, and the errors of the connection.
     """
     encoding = check_format(format)
+    if isinstance(collections, str) or isinstance(exclude, str):
+        raise UsageError("collections and exclude take lists of names, not one string")
     path = Path(path)
     check_target(path, replace=replace)
     recipe: dict[str, Any] = {

@@ -146,12 +146,20 @@ def create(database: Database, definition: Definition) -> None:
     """Create a collection, view or time series with exactly the options of its definition."""
     with translated(f"create {database.name}.{definition.name}"):
         # Nested options go through as the bytes they are.
-        options: Mapping[str, Any] = RawBSONDocument(definition.options)
+        options = {**RawBSONDocument(definition.options), **_old_id_index(definition)}
         try:
             database.command({"create": definition.name, **options})
         except driver.OperationFailure as error:
             if definition.name != _STORED_FUNCTIONS or error.code != _NAMESPACE_EXISTS:
                 raise
+
+
+def _old_id_index(definition: Definition) -> dict[str, Any]:
+    """Ask for the index on `_id` in the version that it has, where that is not today's."""
+    for index in definition.decoded_indexes():
+        if index.get("name") == "_id_" and index.get("v") == 1:
+            return {"idIndex": index}
+    return {}
 
 
 def create_indexes(database: Database, definition: Definition) -> None:
@@ -193,7 +201,7 @@ def insert(database: Database, definition: Definition, chunk: bytes) -> int:
                     # The driver sends these bytes as a document sequence, without re-encoding.
                     "documents": batch,
                     "ordered": definition.capped,
-                    "bypassDocumentValidation": True,
+                    **_past_validation(definition),
                 }
             )
             if reply["n"] != len(batch):
@@ -201,6 +209,12 @@ def insert(database: Database, definition: Definition, chunk: bytes) -> int:
         if _MAY_BE_EMPTY_TIMESTAMP.search(chunk):
             _restore_empty_timestamps(database, name, documents)
     return len(documents)
+
+
+def _past_validation(definition: Definition) -> dict[str, bool]:
+    # Only where there is a validator: it takes a right that the role readWrite does not give.
+    validated = definition.type == "timeseries" or "validator" in definition.decoded_options()
+    return {"bypassDocumentValidation": True} if validated else {}
 
 
 def _restore_empty_timestamps(

@@ -21,9 +21,12 @@ CollectionType = Literal["collection", "view", "timeseries"]
 Progress = Callable[[str, int], None]
 
 #: Collections of the server's own in every database. `system.views` and the buckets of time series
-#: are part of a state as the views and time series that they hold; a profile is the server's log.
+#: are part of a state as the views and time series that they hold; the others are the server's log
+#: and its users.
 #: https://www.mongodb.com/docs/manual/reference/system-collections/
-SERVER_COLLECTIONS = frozenset({"system.views", "system.profile", "system.indexes"})
+SERVER_COLLECTIONS = frozenset(
+    {"system.views", "system.profile", "system.indexes", "system.users", "system.roles"}
+)
 BUCKETS_PREFIX = "system.buckets."
 
 #: Python has no datetime for years beyond 9999, which stand for "never" in many a database: those

@@ -42,6 +42,7 @@ def load(
     claim(database, allowed_hosts)
     write_baseline(database, Baseline(scenario.digest, scenario.label, complete=False))
     drop_all(database, list_definitions(database).values())
+    drop(database, "system.views")  # left empty by the last view, it would be in the user's way
     for definition in in_creation_order(definitions):
         load_collection(scenario.collections[definition.name], database, progress)
     write_baseline(database, Baseline(scenario.digest, scenario.label, complete=True))

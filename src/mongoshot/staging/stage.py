@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mongoshot.config import Settings
 from mongoshot.server.connection import Database
+from mongoshot.server.ownership import claim
 from mongoshot.snapshot.directory import load_scenario
 from mongoshot.snapshot.overlay import overlay
 from mongoshot.staging.staged import Staged, restore
@@ -15,10 +16,14 @@ class Stage:
     """Keep one database staged, test after test: reset while the scenario stays the same."""
 
     def __init__(self, database: Database, settings: Settings, *, verify: bool = False) -> None:
-        """Use `database` for all tests; `verify` proves each reset before its test begins."""
+        """Use `database` for all tests; `verify` proves each reset before its test begins.
+
+        Claims the database, before a fixture of the user's writes to it. Raises OwnershipError.
+        """
         self.database = database
         self._snapshots: Path = settings.snapshots_path
         self._allowed_hosts = settings.project.allowed_hosts
+        claim(database, self._allowed_hosts)
         self._verify = verify
         self._names: tuple[str, ...] | None = None
         self._staged: Staged | None = None

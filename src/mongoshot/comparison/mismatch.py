@@ -20,7 +20,7 @@ def describe(expectation: Expectation) -> Iterator[str]:
     for name, facets in expectation.facets.items():
         yield name
         for facet, value in facets.items():
-            yield f"  {_title(facet)}"
+            yield f"  {_title(facet, value)}"
             yield from (f"  {line}" for line in _details(facet[0], value))
 
 
@@ -53,18 +53,20 @@ def _compare(expected: Mapping[Facet, Value], actual: Mapping[Facet, Value]) -> 
         if old == new:
             continue
         if old is None:
-            yield f"+ {_title(facet)}, which is not expected"
+            yield f"+ {_title(facet, new)}, which is not expected"
             yield from _details(facet[0], new)
         elif new is None:
-            yield f"- {_title(facet)}: this is expected, and is not so"
+            yield f"- {_title(facet, old)}: this is expected, and is not so"
             yield from _details(facet[0], old)
         else:
             yield f"~ {_title(facet)} otherwise than expected"
             yield from _field_by_field(facet[0], old, new)
 
 
-def _title(facet: Facet) -> str:
+def _title(facet: Facet, value: Value | None = None) -> str:
     section, identity, _ = facet
+    if section == "definition" and value is not None and "after" not in members(value):
+        return "the collection: there"  # of a state, which the other state has not
     if section in SECTIONS:
         return f"_id {shorten(identity)}: {SECTIONS[section]}"
     return f"the collection: {_OF_THE_COLLECTION.get(section, section)}"
@@ -76,8 +78,7 @@ def _details(section: str, value: Value | None) -> Iterator[str]:
             yield f"    {name_path(path)}  {_arrow(update)}"
         if order := members(value).get("reordered"):
             yield f"    order of the fields  {shorten(order)}"
-    elif section == "definition" and value is not None:
-        sides = members(value)
+    elif section == "definition" and value is not None and "after" in (sides := members(value)):
         if change := compare_documents(sides["before"].raw, sides["after"].raw):
             yield from (f"    {line}" for line in render_fields(change))
     elif section not in ("deleted", "dropped"):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Collection as Hosts
 from collections.abc import Iterable, Iterator
 
+from mongoshot.errors import CommandError
 from mongoshot.server.collections import create, create_indexes, drop, insert, list_definitions
 from mongoshot.server.connection import Database
 from mongoshot.server.ownership import Baseline, claim, write_baseline
@@ -42,7 +44,8 @@ def load(
     claim(database, allowed_hosts)
     write_baseline(database, Baseline(scenario.digest, scenario.label, complete=False))
     drop_all(database, list_definitions(database).values())
-    drop(database, "system.views")  # left empty by the last view, it would be in the user's way
+    with contextlib.suppress(CommandError):  # not every user has the right
+        drop(database, "system.views")  # left empty by the last view, it would be in the way
     for definition in in_creation_order(definitions):
         load_collection(scenario.collections[definition.name], database, progress)
     write_baseline(database, Baseline(scenario.digest, scenario.label, complete=True))

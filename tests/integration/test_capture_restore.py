@@ -14,7 +14,8 @@ from pymongo import monitoring
 
 from mongoshot import Snapshot, capture, compare, restore
 from mongoshot.errors import NotRepresentableError, UsageError
-from mongoshot.server.collections import hash_collections, list_definitions, live_state
+from mongoshot.server.catalog import list_definitions
+from mongoshot.server.collections import hash_collections, live_state
 from mongoshot.server.connection import Client, Database, connect
 
 MakeDatabase = Callable[[], Database]

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from mongoshot.errors import CaptureError, CommandError, UsageError
-from mongoshot.server.collections import list_definitions, require_database
+from mongoshot.server.catalog import list_definitions
+from mongoshot.server.collections import require_database
 from mongoshot.server.connection import Database, describe
 from mongoshot.server.reading import Reading, came_too_late, open_reading
 from mongoshot.snapshot.directory import Snapshot

@@ -1,19 +1,21 @@
-"""Collections on a server: what is there, reading it raw, making it, writing it."""
+"""Collections on a server: reading them raw, making them, writing them, hashing them."""
 
 from __future__ import annotations
 
 import difflib
 import re
 from collections.abc import Collection as Names
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
 from bson.raw_bson import RawBSONDocument
+from pymongo import DeleteOne, InsertOne, WriteConcern
 from pymongo import errors as driver
 from pymongo.client_session import ClientSession
 
 from mongoshot.errors import DatabaseNotFoundError, RestoreError
+from mongoshot.server.catalog import STORED_FUNCTIONS, list_definitions
 from mongoshot.server.connection import RAW, Database, describe, translated
 from mongoshot.snapshot.elements import (
     TIMESTAMP,
@@ -36,41 +38,10 @@ from mongoshot.snapshot.model import (
 _MAY_BE_EMPTY_TIMESTAMP = re.compile(rb"\x11[^\x00]*\x00\x00{8}")
 _DUPLICATE_KEY = 11000
 _NAMESPACE_EXISTS = 48
-#: Functions that are stored on the server. The server drops it with its database alone, so that an
-#: empty one counts as none.
-#: https://www.mongodb.com/docs/manual/reference/system-collections/
-_STORED_FUNCTIONS = "system.js"
+#: The server has done it; what a crash would lose, the next restore brings back.
+_ACKNOWLEDGED = WriteConcern(w=1)
 #: Half of what servers take in one command (maxWriteBatchSize, 100,000 documents).
 _MOST_DOCUMENTS = 50_000
-
-
-def list_definitions(database: Database) -> dict[str, Definition]:
-    """List the collections, views and time series of a database, by name and sorted by name.
-
-    Costs a round trip, and one more for each collection that can have indexes.
-    """
-    with translated(f"list the collections of {describe(database)}"):
-        cursor: Any = database.cursor_command("listCollections", codec_options=RAW)
-        definitions = {}
-        for entry in sorted(cursor, key=lambda entry: entry["name"]):
-            name, kind = entry["name"], entry["type"]
-            if name in SERVER_COLLECTIONS or name.startswith(BUCKETS_PREFIX):
-                continue
-            if name == _STORED_FUNCTIONS and not database[name].find_one({}, {"_id": 1}):
-                continue
-            indexes = () if kind == "view" else _list_indexes(database, name)
-            definitions[name] = Definition(name, kind, bytes(entry["options"].raw), indexes)
-        return definitions
-
-
-def _list_indexes(database: Database, name: str) -> tuple[bytes, ...]:
-    try:
-        cursor: Any = database.cursor_command("listIndexes", name, codec_options=RAW)
-    except driver.OperationFailure as error:
-        if error.details and error.details.get("codeName") == "NamespaceNotFound":
-            return ()  # dropped since it was listed
-        raise
-    return tuple(bytes(index.raw) for index in cursor)
 
 
 def live_state(database: Database, *, session: ClientSession | None = None) -> MemoryState:
@@ -135,7 +106,7 @@ def require_database(database: Database) -> None:
 def drop(database: Database, name: str) -> None:
     """Drop a collection, view or time series; nothing happens where there is none."""
     with translated(f"drop {database.name}.{name}"):
-        if name == _STORED_FUNCTIONS:
+        if name == STORED_FUNCTIONS:
             database[name].delete_many({})
             database[name].drop_indexes()
         else:
@@ -150,7 +121,7 @@ def create(database: Database, definition: Definition) -> None:
         try:
             database.command({"create": definition.name, **options})
         except driver.OperationFailure as error:
-            if definition.name != _STORED_FUNCTIONS or error.code != _NAMESPACE_EXISTS:
+            if definition.name != STORED_FUNCTIONS or error.code != _NAMESPACE_EXISTS:
                 raise
 
 
@@ -184,10 +155,53 @@ def _index_to_create(definition: Definition, index: bytes) -> Mapping[str, Any] 
     return {key: value for key, value in specification.items() if key != "ns"} | added
 
 
-def insert(database: Database, definition: Definition, chunk: bytes) -> int:
+def find_documents(
+    database: Database, definition: Definition, identities: Iterable[bytes]
+) -> dict[bytes, bytes]:
+    """Read single documents by their ids (as `document_id` gives them), as they are now."""
+    values = b"".join(
+        identity[:1] + b"%d\0" % at + identity[1:] for at, identity in enumerate(identities)
+    )
+    name = definition.data_name or definition.name
+    source: Any = database.get_collection(name, codec_options=RAW)
+    # As bytes: an id may be what the driver cannot decode.
+    query = {"_id": RawBSONDocument(framed(b"\x04$in\0" + framed(values)))}
+    with translated(f"read {database.name}.{name}"):
+        found = [bytes(document.raw) for document in source.find(query)]
+    return {document_id(document): document for document in found}
+
+
+def remove(
+    database: Database,
+    definition: Definition,
+    identities: Iterable[bytes],
+    session: ClientSession,
+) -> None:
+    """Remove the documents with these ids (as `document_id` gives them), where there are any.
+
+    By writes that the oplog tells by their session.
+    """
+    name = definition.data_name or definition.name
+    target = database.get_collection(name, write_concern=_ACKNOWLEDGED)
+    deletes = [DeleteOne({"_id": _equal_to(identity)}) for identity in identities]
+    with translated(f"write to {target.full_name}"):
+        target.bulk_write(deletes, ordered=False, session=session)
+
+
+def _equal_to(identity: bytes) -> RawBSONDocument:
+    return RawBSONDocument(framed(identity[:1] + b"$eq\0" + identity[1:]))
+
+
+def insert(
+    database: Database,
+    definition: Definition,
+    chunk: bytes,
+    session: ClientSession | None = None,
+) -> int:
     """Insert a chunk of concatenated documents as they are, and return how many.
 
-    Validators are passed over: the documents were there before. Raises RestoreError with the
+    Validators are passed over: the documents were there before. With a session, the oplog tells
+    the writes by it, which costs some of the speed. Raises RestoreError with the
     namespace and `_id` of the first document that the server does not take.
     """
     name = definition.data_name or definition.name
@@ -195,30 +209,62 @@ def insert(database: Database, definition: Definition, chunk: bytes) -> int:
     with translated(f"write to {database.name}.{name}"):
         for start in range(0, len(documents), _MOST_DOCUMENTS):
             batch = documents[start : start + _MOST_DOCUMENTS]
-            reply = database.command(
-                {
-                    "insert": name,
-                    # The driver sends these bytes as a document sequence, without re-encoding.
-                    "documents": batch,
-                    "ordered": definition.capped,
-                    **_past_validation(definition),
-                }
-            )
+            if session is None:
+                reply = _insert_batch(database, definition, batch)
+            else:
+                reply = _insert_told(database, definition, batch, session)
             if reply["n"] != len(batch):
                 raise _refused(f"{database.name}.{name}", batch, reply)
         if _MAY_BE_EMPTY_TIMESTAMP.search(chunk):
-            _restore_empty_timestamps(database, name, documents)
+            _restore_empty_timestamps(database, name, documents, session)
     return len(documents)
 
 
-def _past_validation(definition: Definition) -> dict[str, bool]:
+def _past_validation(definition: Definition) -> bool:
     # Only where there is a validator: it takes a right that the role readWrite does not give.
-    validated = definition.type == "timeseries" or "validator" in definition.decoded_options()
-    return {"bypassDocumentValidation": True} if validated else {}
+    return definition.type == "timeseries" or "validator" in definition.decoded_options()
+
+
+def _insert_batch(
+    database: Database, definition: Definition, batch: list[RawBSONDocument]
+) -> Mapping[str, Any]:
+    command = {
+        "insert": definition.data_name or definition.name,
+        # The driver sends these bytes as a document sequence, without re-encoding.
+        "documents": batch,
+        "ordered": definition.capped,
+    }
+    if _past_validation(definition):
+        command["bypassDocumentValidation"] = True
+    return database.command(command)
+
+
+def _insert_told(
+    database: Database,
+    definition: Definition,
+    batch: list[RawBSONDocument],
+    session: ClientSession,
+) -> Mapping[str, Any]:
+    # The oplog has the session of retryable writes alone, and a plain command is none.
+    name = definition.data_name or definition.name
+    target: Any = database.get_collection(name, codec_options=RAW, write_concern=_ACKNOWLEDGED)
+    try:
+        result = target.bulk_write(
+            [InsertOne(document) for document in batch],
+            ordered=definition.capped,
+            bypass_document_validation=_past_validation(definition) or None,
+            session=session,
+        )
+    except driver.BulkWriteError as error:
+        return {"n": error.details["nInserted"], "writeErrors": error.details["writeErrors"]}
+    return {"n": result.inserted_count}
 
 
 def _restore_empty_timestamps(
-    database: Database, name: str, documents: list[RawBSONDocument]
+    database: Database,
+    name: str,
+    documents: list[RawBSONDocument],
+    session: ClientSession | None = None,
 ) -> None:
     # An aggregation's literal is the one way in that servers of all versions leave alone.
     for document in documents:
@@ -230,9 +276,10 @@ def _restore_empty_timestamps(
             identity = document_id(raw)
             database[name].update_one(
                 # As bytes: a document may hold what the driver cannot decode.
-                {"_id": RawBSONDocument(framed(identity[:1] + b"$eq\0" + identity[1:]))},
+                {"_id": _equal_to(identity)},
                 [{"$replaceWith": {"$literal": document}}],
                 bypass_document_validation=True,
+                session=session,
             )
 
 

@@ -12,6 +12,7 @@ import pymongo
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from pymongo import errors as driver
+from pymongo.client_session import ClientSession as ClientSession
 from pymongo.database import Database as PymongoDatabase
 
 from mongoshot.errors import (

@@ -105,7 +105,9 @@ class Snapshot:
                 collections[definition.name] = Collection(definition)
             else:
                 read = partial(self._read_documents, documents)
-                collections[definition.name] = Collection(definition, read)
+                path = self.path / documents.name
+                file = path if path.suffix == ".bson" else None
+                collections[definition.name] = Collection(definition, read, file)
         if data:
             raise SnapshotDamagedError(
                 f"{self.path / MANIFEST_NAME} lists no metadata file for {min(data)!r}; {_REMEDY}"

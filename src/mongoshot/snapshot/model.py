@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import bson
@@ -91,11 +92,13 @@ class Collection:
     """Join a definition with a way to read its documents.
 
     `chunks()` starts a new reading: byte strings of whole, concatenated BSON documents, sorted by
-    `_id` (a capped collection: in natural order). Those of a time series are its buckets.
+    `_id` (a capped collection: in natural order). Those of a time series are its buckets. `file` is
+    a file that holds just these bytes, where there is one.
     """
 
     definition: Definition
     chunks: Callable[[], Iterator[bytes]] = field(default=no_documents, compare=False)
+    file: Path | None = None
 
     @property
     def name(self) -> str:

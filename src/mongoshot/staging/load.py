@@ -8,8 +8,9 @@ from collections.abc import Collection as Hosts
 from collections.abc import Iterable, Iterator
 
 from mongoshot.errors import CommandError
-from mongoshot.server.collections import create, create_indexes, drop, insert, list_definitions
-from mongoshot.server.connection import Database
+from mongoshot.server.catalog import list_definitions
+from mongoshot.server.collections import create, create_indexes, drop, insert
+from mongoshot.server.connection import ClientSession, Database
 from mongoshot.server.ownership import Baseline, claim, write_baseline
 from mongoshot.snapshot.model import (
     Collection,
@@ -58,7 +59,10 @@ def drop_all(database: Database, definitions: Iterable[Definition]) -> None:
 
 
 def load_collection(
-    collection: Collection, database: Database, progress: Progress = no_progress
+    collection: Collection,
+    database: Database,
+    progress: Progress = no_progress,
+    session: ClientSession | None = None,
 ) -> int:
     """Create a collection that is not there with its documents and indexes; return how many."""
     definition = collection.definition
@@ -73,7 +77,7 @@ def load_collection(
         create_indexes(database, definition)
     documents = 0
     for chunk in itertools.chain(small, () if is_all else chunks):
-        inserted = insert(database, definition, chunk)
+        inserted = insert(database, definition, chunk, session)
         documents += inserted
         progress(definition.name, inserted)
     if not indexes_first:

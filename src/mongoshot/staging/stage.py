@@ -39,7 +39,12 @@ class Stage:
             staged.reset()
         else:
             layers = [load_scenario(name, self._snapshots) for name in names]
-            staged = restore(overlay(layers), self.database, allowed_hosts=self._allowed_hosts)
+            staged = restore(
+                overlay(layers),
+                self.database,
+                allowed_hosts=self._allowed_hosts,
+                verifiable=self._verify,
+            )
         if self._verify:
             staged.verify()
         self._names, self._staged = names, staged

@@ -52,7 +52,7 @@ def test_reset_equals_a_fresh_restore(
     change: Change, every_kind: Snapshot, make_database: MakeDatabase
 ) -> None:
     database = make_database()
-    staged = restore(every_kind, database)
+    staged = restore(every_kind, database, verifiable=True)
     restored = take_fingerprint(database)
 
     change(database)
@@ -118,9 +118,44 @@ def test_changes_count_from_the_mark(every_kind: Snapshot, make_database: MakeDa
     assert not staged.changes()
 
 
-def test_verify_names_what_is_wrong(every_kind: Snapshot, make_database: MakeDatabase) -> None:
+def test_what_was_arranged_is_no_change_of_a_collection_that_is_told_whole(
+    every_kind: Snapshot, make_database: MakeDatabase
+) -> None:
     database = make_database()
     staged = restore(every_kind, database)
+    database["validated"].update_one({"_id": 1}, {"$set": {"total": 3}})
+    database["validated"].insert_one({"_id": 2, "total": 1})
+    staged.mark()
+
+    database["validated"].create_index("total")
+    database["validated"].delete_one({"_id": 2})
+
+    changes = staged.changes()
+    assert (changes.inserted, changes.updated) == ({}, {})
+    assert changes.deleted == {"validated": [{"_id": 2, "total": 1}]}
+    assert repr(changes) == "<Changes: validated: 1 deleted, indexes changed>"
+
+
+def test_a_swapped_unique_value_is_put_back(
+    every_kind: Snapshot, make_database: MakeDatabase
+) -> None:
+    database = make_database()
+    staged = restore(every_kind, database)
+    odd = database["odd"]
+    odd.update_one({"_id": 1}, {"$set": {"u": "one"}})
+    odd.update_one({"_id": 2}, {"$set": {"u": "two"}})
+
+    report = staged.reset()
+
+    assert report.strategy == "oplog"
+    assert (report.collections, report.documents, dict(report.reloads)) == (("odd",), 2, {})
+    assert odd.count_documents({"u": {"$exists": True}}) == 0
+
+
+def test_verify_names_what_is_wrong(every_kind: Snapshot, make_database: MakeDatabase) -> None:
+    database = make_database()
+    staged = restore(every_kind, database, verifiable=True)
+    staged.verify()
     database["odd"].insert_one({"_id": 99})
     database["stray"].insert_one({"_id": 99})
 

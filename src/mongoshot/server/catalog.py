@@ -1,0 +1,72 @@
+"""What a database holds: its collections, views and time series, and how each is defined."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo import errors as driver
+
+from mongoshot.server.connection import RAW, Database, describe, translated
+from mongoshot.snapshot.model import BUCKETS_PREFIX, SERVER_COLLECTIONS, Definition
+
+#: Functions that are stored on the server. The server drops it with its database alone, so that an
+#: empty one counts as none.
+#: https://www.mongodb.com/docs/manual/reference/system-collections/
+STORED_FUNCTIONS = "system.js"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Hold a collection's definition and its UUID on this server: None for a view.
+
+    The UUID of a time series is that of its buckets. It stays through renames, and a collection
+    that is dropped and made again has another.
+    """
+
+    definition: Definition
+    uuid: bytes | None
+
+
+def list_definitions(database: Database) -> dict[str, Definition]:
+    """List the definitions of a database, by name and sorted by name.
+
+    Costs a round trip, and one more for each collection that can have indexes.
+    """
+    return {name: entry.definition for name, entry in list_catalog(database).items()}
+
+
+def list_catalog(database: Database) -> dict[str, Entry]:
+    """List the collections, views and time series of a database, by name and sorted by name.
+
+    Costs a round trip, and one more for each collection that can have indexes.
+    """
+    with translated(f"list the collections of {describe(database)}"):
+        cursor: Any = database.cursor_command("listCollections", codec_options=RAW)
+        listed = {entry["name"]: entry for entry in cursor}
+        uuids = {
+            name.removeprefix(BUCKETS_PREFIX): bytes(entry["info"]["uuid"])
+            for name, entry in listed.items()
+            if "uuid" in entry["info"]
+        }
+        catalog = {}
+        for name, entry in sorted(listed.items()):
+            if name in SERVER_COLLECTIONS or name.startswith(BUCKETS_PREFIX):
+                continue
+            if name == STORED_FUNCTIONS and not database[name].find_one({}, {"_id": 1}):
+                continue
+            kind = entry["type"]
+            indexes = () if kind == "view" else _list_indexes(database, name)
+            definition = Definition(name, kind, bytes(entry["options"].raw), indexes)
+            catalog[name] = Entry(definition, uuids.get(name))
+        return catalog
+
+
+def _list_indexes(database: Database, name: str) -> tuple[bytes, ...]:
+    try:
+        cursor: Any = database.cursor_command("listIndexes", name, codec_options=RAW)
+    except driver.OperationFailure as error:
+        if error.details and error.details.get("codeName") == "NamespaceNotFound":
+            return ()  # dropped since it was listed
+        raise
+    return tuple(bytes(index.raw) for index in cursor)

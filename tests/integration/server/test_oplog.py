@@ -1,0 +1,110 @@
+"""The oplog tells what was touched, by whom it may be, and when it does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from bson.timestamp import Timestamp
+
+from mongoshot.server.catalog import list_catalog
+from mongoshot.server.connection import Client, Database
+from mongoshot.server.oplog import Oplog
+from mongoshot.server.touched import FingerprintTracker, OplogTracker, open_tracker
+
+ONE = b"\x10\x01\x00\x00\x00"
+
+
+@pytest.fixture
+def database(make_database: Callable[[], Database]) -> Database:
+    database = make_database()
+    database["orders"].insert_many([{"_id": 1}, {"_id": 2}])
+    return database
+
+
+@pytest.fixture
+def tracker(database: Database) -> Iterator[OplogTracker]:
+    tracker = open_tracker(database)
+    assert isinstance(tracker, OplogTracker)
+    yield tracker
+    assert tracker.session is not None
+    tracker.session.end_session()
+
+
+def test_documents_are_named_by_collection(database: Database, tracker: OplogTracker) -> None:
+    catalog, since = list_catalog(database), tracker.now()
+    database["orders"].update_one({"_id": 1}, {"$set": {"x": 1}})
+
+    window = tracker.touched_since(since, catalog)
+
+    assert window.documents == {"orders": {ONE}}
+    assert window.collections == {}
+    assert tracker.touched_since(window.until, catalog).documents == {}
+
+
+def test_own_writes_do_not_count(database: Database, tracker: OplogTracker) -> None:
+    catalog, since = list_catalog(database), tracker.now()
+    database["orders"].delete_one({"_id": 1}, session=tracker.session)
+    database["orders"].insert_one({"_id": 1}, session=tracker.session)
+
+    assert not tracker.touched_since(since, catalog).documents
+
+
+def test_a_database_whose_name_begins_alike_does_not_count(
+    mongo_client: Client, database: Database, tracker: OplogTracker
+) -> None:
+    catalog, since = list_catalog(database), tracker.now()
+    other = mongo_client[f"{database.name}2"]
+    other["orders"].insert_one({"_id": 1})
+    mongo_client.drop_database(other)
+
+    window = tracker.touched_since(since, catalog)
+
+    assert (window.documents, window.collections) == ({}, {})
+
+
+def test_a_document_that_had_another_collections_name_for_a_while(
+    database: Database, tracker: OplogTracker
+) -> None:
+    catalog, since = list_catalog(database), tracker.now()
+    database["orders"].rename("aside")
+    database["aside"].update_one({"_id": 1}, {"$set": {"x": 1}})
+    database["aside"].rename("orders")
+
+    window = tracker.touched_since(since, catalog)
+
+    assert window.documents == {"orders": {ONE}}
+    assert window.collections == {}
+
+
+def test_a_point_that_the_oplog_has_forgotten_means_everything(
+    database: Database, tracker: OplogTracker
+) -> None:
+    catalog = list_catalog(database)
+
+    window = tracker.touched_since(Timestamp(1, 1), catalog)
+
+    assert window.collections == {"orders": "the oplog no longer reaches back to the last reset"}
+
+
+def test_an_entry_that_is_not_understood_means_everything(
+    database: Database, tracker: OplogTracker
+) -> None:
+    """Fed with the shape of an entry that this server does not write."""
+    assert tracker.session is not None
+    oplog = Oplog(database, tracker.session)
+    touched = oplog.touched_since(tracker.now())
+    oplog._note({"op": "x", "ns": f"{database.name}.orders"}, touched)
+    assert touched.unknown == "an entry 'x' of the oplog is not understood"
+
+
+def test_fingerprints_name_collections(database: Database) -> None:
+    tracker = FingerprintTracker(database)
+    since = tracker.now()
+    database["orders"].insert_one({"_id": 3})
+    database["new"].insert_one({"_id": 3})
+
+    window = tracker.touched_since(since, {})
+
+    assert sorted(window.collections) == ["new", "orders"]
+    assert window.documents == {}

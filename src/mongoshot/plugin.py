@@ -128,7 +128,7 @@ def mongo_client(pytestconfig: pytest.Config, _mongoshot_settings: Settings) -> 
 @pytest.fixture(scope="session")
 def _mongoshot_stage(
     pytestconfig: pytest.Config, mongo_client: Client, _mongoshot_settings: Settings
-) -> Stage:
+) -> Iterator[Stage]:
     from mongoshot.server.connection import named_database
     from mongoshot.staging.stage import Stage
 
@@ -136,12 +136,14 @@ def _mongoshot_stage(
     suffix = f"_{worker['workerid']}" if worker else ""
     with _one_line():
         database = named_database(mongo_client, _mongoshot_settings.db_name + suffix)
-        return Stage(
+        stage = Stage(
             database,
             _mongoshot_settings,
             verify=pytestconfig.getoption("--mongoshot-verify")
             or pytestconfig.getini("mongoshot-verify"),
         )
+    yield stage
+    stage.close()
 
 
 @pytest.fixture(scope="session")

@@ -264,3 +264,25 @@ def test_only_the_marked_parameter_is_staged(pytester: pytest.Pytester) -> None:
     )
     nowhere = ("--db-url", "mongodb://127.0.0.1:1")
     pytester.runpytest_subprocess(*nowhere).assert_outcomes(passed=1, errors=1)
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_test_may_drop_the_database_and_make_it_anew(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.scenario("shop")
+        def test_drops(db):
+            db.client.drop_database(db.name)
+            db.other.insert_one({})
+
+        @pytest.mark.scenario("extras")
+        def test_after(db):
+            assert db.coupons.count_documents({}) == 1
+            db.client.drop_database(db.name)
+            db.other.insert_one({})
+        """
+    )
+    run().assert_outcomes(passed=2)
+    run().assert_outcomes(passed=2)

@@ -62,6 +62,16 @@ def list_catalog(database: Database) -> dict[str, Entry]:
         return catalog
 
 
+def list_uuids(database: Database) -> set[bytes]:
+    """List the UUIDs of a database's collections, but for the server's own."""
+    with translated(f"list the collections of {describe(database)}"):
+        return {
+            bytes(entry["info"]["uuid"])
+            for entry in database.list_collections()
+            if "uuid" in entry["info"] and entry["name"] not in SERVER_COLLECTIONS
+        }
+
+
 def _list_indexes(database: Database, name: str) -> tuple[bytes, ...]:
     try:
         cursor: Any = database.cursor_command("listIndexes", name, codec_options=RAW)

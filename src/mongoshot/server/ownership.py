@@ -4,10 +4,13 @@ The ledger is the collection `databases` of the database `mongoshot` on the same
 document a database:
 
     {"_id": "shop_test", "ownership": "created", "since": date,
-     "baseline": {"digest": "sha256:…", "label": "shop", "complete": true}}
+     "baseline": {"digest": "sha256:…", "label": "shop", "complete": true,
+                  "collections": [UUID, …]}}
 
 `baseline.complete` is false from before the first write of a restore until after its last, so that
-a restore that was killed is recognised by whoever comes next. All decisions are taken on the live
+a restore that was killed is recognised by whoever comes next. `collections` are those that it made:
+where a database that mongoshot created holds others alone, it was dropped and is somebody else's
+now. All decisions are taken on the live
 connection: the addresses that it ended up at and those that the server gives for itself.
 """
 
@@ -17,14 +20,16 @@ import datetime
 import ipaddress
 import socket
 from collections.abc import Collection as Hosts
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from bson.binary import UUID_SUBTYPE, Binary
 from pymongo import WriteConcern
 from pymongo.collection import Collection
 
 from mongoshot.errors import DatabaseRefusedError, HostRefusedError
+from mongoshot.server.catalog import list_uuids
 from mongoshot.server.collections import count_by_collection
 from mongoshot.server.connection import Client, Database, describe, translated
 
@@ -85,7 +90,9 @@ def check_writable(database: Database, allowed_hosts: Hosts[str]) -> None:
     """
     _check_name(database)
     check_host(database.client, allowed_hosts)
-    if _entry(database) is not None:
+    entry = _entry(database)
+    if entry is not None:
+        _check_still_ours(database, entry)
         return
     if counts := count_by_collection(database):
         held = _enumerate(f"{name} ({count})" for name, count in counts.items())
@@ -102,6 +109,21 @@ def check_writable(database: Database, allowed_hosts: Hosts[str]) -> None:
                 f"{describe(database)} cannot be made: the server has {name!r}, and takes no two"
                 " names that differ in case alone; name another with --db-name"
             )
+
+
+def _check_still_ours(database: Database, entry: Mapping[str, Any]) -> None:
+    if entry["ownership"] != "created":
+        return
+    ours = {bytes(uuid) for uuid in entry.get("baseline", {}).get("collections", ())}
+    there = list_uuids(database) if ours else set()
+    if there and not there & ours:
+        counts = count_by_collection(database)
+        held = _enumerate(f"{name} ({count})" for name, count in counts.items())
+        raise DatabaseRefusedError(
+            f"{describe(database)} was dropped since mongoshot made it, and holds {held} now, which"
+            " would be lost; name another database with --db-name, or, if this one may be"
+            f" overwritten, type: mongoshot adopt {database.name} --db-url URL"
+        )
 
 
 def claim(database: Database, allowed_hosts: Hosts[str]) -> None:
@@ -139,18 +161,25 @@ def read_baseline(database: Database) -> Baseline | None:
 
 def write_baseline(database: Database, baseline: Baseline) -> None:
     """Remember what the database is being, or has been, restored from; durable on return."""
+    entry = {
+        "digest": baseline.digest,
+        "label": baseline.label,
+        "complete": baseline.complete,
+        "collections": [Binary(uuid, UUID_SUBTYPE) for uuid in sorted(list_uuids(database))]
+        if baseline.complete
+        else [],
+    }
+    with translated(f"enter {describe(database)} in mongoshot's ledger"):
+        _ledger(database).update_one({"_id": database.name}, {"$set": {"baseline": entry}})
+
+
+def remember_collections(database: Database) -> None:
+    """Enter what the database holds as mongoshot's: tests have put it there."""
+    uuids = [Binary(uuid, UUID_SUBTYPE) for uuid in sorted(list_uuids(database))]
     with translated(f"enter {describe(database)} in mongoshot's ledger"):
         _ledger(database).update_one(
-            {"_id": database.name},
-            {
-                "$set": {
-                    "baseline": {
-                        "digest": baseline.digest,
-                        "label": baseline.label,
-                        "complete": baseline.complete,
-                    }
-                }
-            },
+            {"_id": database.name, "baseline": {"$exists": True}},
+            {"$addToSet": {"baseline.collections": {"$each": uuids}}},
         )
 
 

@@ -149,6 +149,8 @@ def _by_name(
             collections[name] = "it is capped: the order of its documents counts"
         elif definition.type == "timeseries":
             collections[name] = "it is a time series"
+        elif any(index.get("prepareUnique") for index in definition.decoded_indexes()):
+            collections[name] = "one of its indexes refuses documents that were there before it"
         else:
             documents[name] = identities
     return documents

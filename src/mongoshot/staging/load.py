@@ -32,17 +32,21 @@ def load(
     database: Database,
     *,
     allowed_hosts: Hosts[str] = frozenset(),
+    claimed: bool = False,
     progress: Progress = no_progress,
 ) -> None:
     """Make a database equal to a scenario: documents, indexes, options and views.
 
-    Verifies the scenario, and that the database is mongoshot's to overwrite, before the first
-    write. Until the last one the ledger has the database as incomplete, so that a load that was
-    cut short is done again. Raises SnapshotDamagedError, OwnershipError, RestoreError.
+    Verifies the scenario, and that the database is mongoshot's to overwrite (unless the caller has
+    `claimed` it), before the first write. Until the last one the ledger has the database as
+    incomplete, so that a load that was cut short is done again.
+
+    Raises SnapshotDamagedError, OwnershipError, RestoreError.
     """
     scenario.verify()
     definitions = {name: c.definition for name, c in scenario.collections.items()}
-    claim(database, allowed_hosts)
+    if not claimed:
+        claim(database, allowed_hosts)
     write_baseline(database, Baseline(scenario.digest, scenario.label, complete=False))
     drop_all(database, list_definitions(database).values())
     with contextlib.suppress(CommandError):  # not every user has the right

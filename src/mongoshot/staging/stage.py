@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from mongoshot.config import Settings
+from mongoshot.errors import MongoshotError
 from mongoshot.server.connection import Database
-from mongoshot.server.ownership import claim
+from mongoshot.server.ownership import claim, remember_collections
 from mongoshot.snapshot.directory import load_scenario
 from mongoshot.snapshot.overlay import overlay
 from mongoshot.staging.staged import Staged, restore
@@ -22,11 +24,15 @@ class Stage:
         """
         self.database = database
         self._snapshots: Path = settings.snapshots_path
-        self._allowed_hosts = settings.project.allowed_hosts
-        claim(database, self._allowed_hosts)
+        claim(database, settings.project.allowed_hosts)
         self._verify = verify
         self._names: tuple[str, ...] | None = None
         self._staged: Staged | None = None
+
+    def close(self) -> None:
+        """Leave the database; what the last test has put there stays mongoshot's to overwrite."""
+        with contextlib.suppress(MongoshotError):  # the server may be gone, and the tests are done
+            remember_collections(self.database)
 
     def prepare(self, names: tuple[str, ...]) -> Staged:
         """Bring the database to the scenarios `names`, laid over each other; none means empty.
@@ -42,7 +48,8 @@ class Stage:
             staged = restore(
                 overlay(layers),
                 self.database,
-                allowed_hosts=self._allowed_hosts,
+                # From the first test on, whatever is in the database the tests have put there.
+                claimed=True,
                 verifiable=self._verify,
             )
         if self._verify:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection as Hosts
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from mongoshot.comparison.difference import Changes, compare_collections
@@ -15,6 +15,7 @@ from mongoshot.errors import RestoreError, UsageError
 from mongoshot.server.catalog import Entry, list_catalog
 from mongoshot.server.collections import find_documents, insert, live_state, remove
 from mongoshot.server.connection import Database, describe
+from mongoshot.server.ownership import Baseline, write_baseline
 from mongoshot.server.touched import (
     Catalog,
     Fingerprint,
@@ -209,6 +210,8 @@ class Staged:
         return len(pristine)
 
     def _reload(self, reloads: Mapping[str, str], window: Window) -> int:
+        baseline = Baseline(self.scenario.digest, self.scenario.label, complete=False)
+        write_baseline(self.database, baseline)
         there = [window.catalog[name].definition for name in reloads if name in window.catalog]
         drop_all(self.database, there)
         wanted = {
@@ -227,6 +230,7 @@ class Staged:
             name: Entry(definition, now[name].uuid if name in now else None)
             for name, definition in wanted.items()
         }
+        write_baseline(self.database, replace(baseline, complete=True))
         return documents
 
     def _index(self, name: str) -> DocumentIndex:
@@ -243,6 +247,7 @@ def restore(
     database: Database,
     *,
     allowed_hosts: Hosts[str] = frozenset(),
+    claimed: bool = False,
     verifiable: bool = False,
     progress: Progress = no_progress,
 ) -> Staged:
@@ -250,12 +255,13 @@ def restore(
 
     `verifiable` takes the fingerprint that `Staged.verify` needs, for which the server reads all of
     the database. `allowed_hosts` are hosts besides loopback that may be written to, by exact name.
-    The snapshot is verified before the first write; a restore that is cut short leaves the database
+    `claimed` says that the caller asked the guard before, and has the database since. The snapshot
+    is verified before the first write; a restore that is cut short leaves the database
     marked as incomplete.
 
     Raises SnapshotDamagedError, OwnershipError, RestoreError, ServerError.
     """
-    load(scenario, database, allowed_hosts=allowed_hosts, progress=progress)
+    load(scenario, database, allowed_hosts=allowed_hosts, claimed=claimed, progress=progress)
     proof = take_fingerprint(database) if verifiable else None
     return Staged(scenario, database, open_tracker(database), proof)
 

@@ -8,10 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from mongoshot import capture, restore
+from mongoshot import Snapshot, capture, restore
 from mongoshot.errors import DatabaseRefusedError, HostRefusedError
 from mongoshot.server.connection import Client, Database
-from mongoshot.server.ownership import adopt, check_host, check_writable, disown
+from mongoshot.server.ownership import (
+    Baseline,
+    adopt,
+    check_host,
+    check_writable,
+    disown,
+    write_baseline,
+)
 from mongoshot.snapshot.overlay import overlay
 
 MakeDatabase = Callable[[], Database]
@@ -86,3 +93,37 @@ def test_a_name_of_this_machine_that_is_not_loopback_is_refused(
     with pytest.raises(HostRefusedError, match=r'allowed-hosts = \["127\.0\.0\.1"\]'):
         check_host(mongo_client, frozenset())
     check_host(mongo_client, frozenset({host}))
+
+
+def test_a_database_that_was_dropped_and_filled_by_somebody_else_is_refused(
+    make_database: MakeDatabase, every_kind: Snapshot
+) -> None:
+    database = make_database()
+    restore(every_kind, database)
+    database["odd"].insert_one({})  # whoever tests on it may write to it
+    restore(every_kind, database)
+
+    database.client.drop_database(database)
+    restore(every_kind, database)
+    database.client.drop_database(database)
+    database["precious"].insert_one({})
+
+    with pytest.raises(
+        DatabaseRefusedError, match=r"was dropped since .* holds precious \(1\) now"
+    ):
+        restore(every_kind, database)
+    assert database["precious"].count_documents({}) == 1
+    adopt(database, frozenset())
+    restore(every_kind, database)
+
+
+def test_what_a_killed_restore_left_is_still_ours(
+    make_database: MakeDatabase, every_kind: Snapshot
+) -> None:
+    database = make_database()
+    restore(every_kind, database)
+    write_baseline(database, Baseline(every_kind.digest, "shop", complete=False))
+    database.client.drop_database(database)
+    database["half"].insert_one({})
+
+    restore(every_kind, database)

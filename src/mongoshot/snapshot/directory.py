@@ -28,10 +28,15 @@ from mongoshot.snapshot.manifest import (
     parse_manifest,
 )
 from mongoshot.snapshot.metadata import parse_metadata
-from mongoshot.snapshot.model import Collection, Definition, Progress, no_progress
+from mongoshot.snapshot.model import (
+    CHUNK_SIZE,
+    Collection,
+    Definition,
+    Progress,
+    join_documents,
+    no_progress,
+)
 
-#: Bytes read, and documents handed on, at a time.
-CHUNK_SIZE = 1 << 20
 #: Bytes beyond which no document goes: the server's own limit, 16 MiB and 16 KiB, and a margin.
 _LARGEST_DOCUMENT = 17 << 20
 
@@ -207,7 +212,7 @@ def read_chunks(path: Path) -> Iterator[bytes]:
     A `.json` file holds one canonical Extended JSON document a line, any other file concatenated
     BSON. Raises SnapshotDamagedError with the offset or line of what is not a document.
     """
-    chunks = _json_chunks(path) if path.suffix == ".json" else _bson_chunks(path)
+    chunks = join_documents(_json_documents(path)) if path.suffix == ".json" else _bson_chunks(path)
     try:
         yield from chunks
     except FileNotFoundError:
@@ -238,24 +243,15 @@ def _bson_chunks(path: Path) -> Iterator[bytes]:
             )
 
 
-def _json_chunks(path: Path) -> Iterator[bytes]:
-    documents: list[bytes] = []
-    size = 0
+def _json_documents(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
             try:
-                document = from_extended_json(line)
+                yield from_extended_json(line)
             except InvalidExtendedJSONError as error:
                 raise SnapshotDamagedError(f"{path}, line {number}: {error}; {_REMEDY}") from None
-            documents.append(document)
-            size += len(document)
-            if size >= CHUNK_SIZE:
-                yield b"".join(documents)
-                documents, size = [], 0
-    if documents:
-        yield b"".join(documents)
 
 
 def find_snapshots(directory: Path) -> list[str]:

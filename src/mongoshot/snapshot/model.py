@@ -6,7 +6,7 @@ nothing between a capture and a restore can change a type, an order or a key.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -17,6 +17,9 @@ from bson.codec_options import CodecOptions, DatetimeConversion
 from mongoshot.snapshot.elements import split_documents
 
 CollectionType = Literal["collection", "view", "timeseries"]
+
+#: Bytes of documents read, and handed on, at a time.
+CHUNK_SIZE = 1 << 20
 
 #: Called while documents stream by, with a collection's name and how many more have passed.
 Progress = Callable[[str, int], None]
@@ -80,6 +83,20 @@ class Definition:
 
 def no_progress(collection: str, documents: int) -> None:
     """Show nothing."""
+
+
+def join_documents(documents: Iterable[bytes]) -> Iterator[bytes]:
+    """Put single documents together into chunks of about `CHUNK_SIZE`."""
+    chunk: list[bytes] = []
+    size = 0
+    for document in documents:
+        chunk.append(document)
+        size += len(document)
+        if size >= CHUNK_SIZE:
+            yield b"".join(chunk)
+            chunk, size = [], 0
+    if chunk:
+        yield b"".join(chunk)
 
 
 def no_documents() -> Iterator[bytes]:

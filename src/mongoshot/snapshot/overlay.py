@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
 from mongoshot.errors import OverlayError
-from mongoshot.snapshot.directory import CHUNK_SIZE
 from mongoshot.snapshot.elements import document_id
-from mongoshot.snapshot.model import Collection, Scenario
+from mongoshot.snapshot.model import Collection, Scenario, join_documents
 
 
 def overlay(scenarios: Sequence[Scenario]) -> Scenario:
@@ -64,23 +63,12 @@ class Overlay:
                     f"cannot lay {self.label} over each other: they differ in the {part} of"
                     f" {first.name!r}; capture them anew from one database, or use only one"
                 )
-        return Collection(first, partial(_lay_chunks, layers))
+        return Collection(first, lambda: join_documents(_lay_documents(layers)))
 
 
-def _lay_chunks(layers: list[Collection]) -> Iterator[bytes]:
+def _lay_documents(layers: list[Collection]) -> Iterator[bytes]:
     # The first layer is mostly the large one: only of the others are the identities kept in memory.
     later = [{document_id(d) for d in layer.documents()} for layer in layers[1:]]
-    documents: list[bytes] = []
-    size = 0
     for at, layer in enumerate(layers):
         hidden = set().union(*later[at:]) - {b""}  # without an _id no document replaces another
-        for document in layer.documents():
-            if document_id(document) in hidden:
-                continue
-            documents.append(document)
-            size += len(document)
-            if size >= CHUNK_SIZE:
-                yield b"".join(documents)
-                documents, size = [], 0
-    if documents:
-        yield b"".join(documents)
+        yield from (d for d in layer.documents() if document_id(d) not in hidden)

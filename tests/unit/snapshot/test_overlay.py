@@ -9,9 +9,9 @@ import bson
 import pytest
 
 from mongoshot.errors import OverlayError, SnapshotDamagedError
-from mongoshot.snapshot.directory import CHUNK_SIZE, Snapshot
+from mongoshot.snapshot.directory import Snapshot
 from mongoshot.snapshot.manifest import Origin
-from mongoshot.snapshot.model import Collection, Definition, Scenario
+from mongoshot.snapshot.model import CHUNK_SIZE, Collection, Definition, Scenario
 from mongoshot.snapshot.overlay import Overlay, overlay
 from mongoshot.snapshot.writer import write_snapshot
 

@@ -40,6 +40,8 @@ _DUPLICATE_KEY = 11000
 _NAMESPACE_EXISTS = 48
 #: The server has done it; what a crash would lose, the next restore brings back.
 _ACKNOWLEDGED = WriteConcern(w=1)
+#: Ids asked for at a time: one of them has at most some kilobytes, and mostly some bytes.
+_MOST_IDS = 5_000
 #: Half of what servers take in one command (maxWriteBatchSize, 100,000 documents).
 _MOST_DOCUMENTS = 50_000
 
@@ -159,16 +161,25 @@ def find_documents(
     database: Database, definition: Definition, identities: Iterable[bytes]
 ) -> dict[bytes, bytes]:
     """Read single documents by their ids (as `document_id` gives them), as they are now."""
+    name = definition.data_name or definition.name
+    source: Any = database.get_collection(name, codec_options=RAW)
+    wanted = list(identities)
+    found: dict[bytes, bytes] = {}
+    with translated(f"read {database.name}.{name}"):
+        # In parts: the ids of one command must fit into one document.
+        for start in range(0, len(wanted), _MOST_IDS):
+            for document in source.find({"_id": _one_of(wanted[start : start + _MOST_IDS])}):
+                raw = bytes(document.raw)
+                found[document_id(raw)] = raw
+    return found
+
+
+def _one_of(identities: list[bytes]) -> RawBSONDocument:
+    # As bytes: an id may be what the driver cannot decode.
     values = b"".join(
         identity[:1] + b"%d\0" % at + identity[1:] for at, identity in enumerate(identities)
     )
-    name = definition.data_name or definition.name
-    source: Any = database.get_collection(name, codec_options=RAW)
-    # As bytes: an id may be what the driver cannot decode.
-    query = {"_id": RawBSONDocument(framed(b"\x04$in\0" + framed(values)))}
-    with translated(f"read {database.name}.{name}"):
-        found = [bytes(document.raw) for document in source.find(query)]
-    return {document_id(document): document for document in found}
+    return RawBSONDocument(framed(b"\x04$in\0" + framed(values)))
 
 
 def remove(

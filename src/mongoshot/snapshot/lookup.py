@@ -42,7 +42,6 @@ class DocumentIndex:
                 keys.append(_hash(document_id(document)) << _OFFSET_BITS | offset)
                 offset += len(document)
         keys.sort()
-        self._size = offset
         self._hashes = array("Q", (key >> _OFFSET_BITS for key in keys))
         self._offsets = array("Q", (key & ((1 << _OFFSET_BITS) - 1) for key in keys))
 

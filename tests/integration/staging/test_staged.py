@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,9 @@ from mongoshot import Snapshot, restore
 from mongoshot.errors import RestoreError
 from mongoshot.server.connection import Database
 from mongoshot.server.touched import take_fingerprint
+from mongoshot.snapshot.manifest import Origin
+from mongoshot.snapshot.model import MemoryState
+from mongoshot.snapshot.writer import write_snapshot
 
 MakeDatabase = Callable[[], Database]
 Change = Callable[[Database], object]
@@ -150,6 +154,24 @@ def test_a_swapped_unique_value_is_put_back(
     assert report.strategy == "oplog"
     assert (report.collections, report.documents, dict(report.reloads)) == (("odd",), 2, {})
     assert odd.count_documents({"u": {"$exists": True}}) == 0
+
+
+def test_changes_of_more_documents_than_one_command_can_name(
+    make_database: MakeDatabase,
+    make_state: Callable[..., MemoryState],
+    origin: Origin,
+    tmp_path: Path,
+) -> None:
+    long = "x" * 1000
+    state = make_state(orders=[{"_id": f"{long}{number}"} for number in range(20_000)])
+    database = make_database()
+    staged = restore(write_snapshot(state, tmp_path / "orders", origin=origin), database)
+
+    database["orders"].update_many({}, {"$set": {"seen": True}})
+
+    assert len(staged.changes().updated["orders"]) == 20_000
+    assert dict(staged.reset().reloads) == {"orders": "20000 of its documents were touched"}
+    assert not staged.changes()
 
 
 def test_verify_names_what_is_wrong(every_kind: Snapshot, make_database: MakeDatabase) -> None:

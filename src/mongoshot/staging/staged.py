@@ -16,16 +16,9 @@ from mongoshot.server.catalog import Entry, list_catalog
 from mongoshot.server.collections import find_documents, insert, live_state, remove
 from mongoshot.server.connection import Database, describe
 from mongoshot.server.ownership import Baseline, write_baseline
-from mongoshot.server.touched import (
-    Catalog,
-    Fingerprint,
-    Point,
-    Tier,
-    Tracker,
-    Window,
-    open_tracker,
-    take_fingerprint,
-)
+from mongoshot.server.tracking.choice import open_tracker
+from mongoshot.server.tracking.fingerprints import Fingerprint, take_fingerprint
+from mongoshot.server.tracking.window import Catalog, Point, Tier, Tracker, Window
 from mongoshot.snapshot.elements import document_id
 from mongoshot.snapshot.lookup import DocumentIndex
 from mongoshot.snapshot.model import (

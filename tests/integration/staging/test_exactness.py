@@ -17,12 +17,9 @@ from pymongo.errors import PyMongoError
 
 from mongoshot import Snapshot
 from mongoshot.server.connection import Client, Database, connect
-from mongoshot.server.touched import (
-    FingerprintTracker,
-    OplogTracker,
-    Tracker,
-    take_fingerprint,
-)
+from mongoshot.server.tracking.fingerprints import FingerprintTracker, take_fingerprint
+from mongoshot.server.tracking.oplog import OplogTracker
+from mongoshot.server.tracking.window import Tracker
 from mongoshot.staging.load import load
 from mongoshot.staging.staged import Staged
 

@@ -11,7 +11,7 @@ import pytest
 from mongoshot import Snapshot, restore
 from mongoshot.errors import RestoreError
 from mongoshot.server.connection import Database
-from mongoshot.server.touched import take_fingerprint
+from mongoshot.server.tracking.fingerprints import take_fingerprint
 from mongoshot.snapshot.manifest import Origin
 from mongoshot.snapshot.model import MemoryState
 from mongoshot.snapshot.writer import write_snapshot

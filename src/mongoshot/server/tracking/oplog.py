@@ -5,15 +5,13 @@ Each write is an entry of `local.oplog.rs` that names the collection's UUID and 
 passed over: what it concerns then counts as touched in full.
 
 Sources: https://www.mongodb.com/docs/manual/core/replica-set-oplog/ and, for the shapes of entries,
-`src/mongo/db/repl/oplog_entry.idl` of the server. Documents are keyed by UUID, because one that is
-written to while its collection has another name for a while is found under no other name later.
+`src/mongo/db/repl/oplog_entry.idl` of the server.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bson.raw_bson import RawBSONDocument
@@ -22,6 +20,16 @@ from pymongo import errors as driver
 from pymongo.client_session import ClientSession
 
 from mongoshot.server.connection import RAW, Database, translated
+from mongoshot.server.tracking.window import (
+    Catalog,
+    Moment,
+    Point,
+    Tier,
+    Touched,
+    Window,
+    read_moment,
+    to_window,
+)
 from mongoshot.snapshot.elements import document_id
 
 #: Commands that change what a collection is, or which there are: the definitions tell what came of
@@ -46,37 +54,21 @@ _OF_DEFINITIONS = frozenset(
 _OF_ALL_DOCUMENTS = frozenset({"emptycapped", "truncateRange"})
 
 
-@dataclass(slots=True)
-class Touched:
-    """Say what was touched in a window of the oplog.
+class OplogTracker:
+    """Track documents by the oplog of a database's replica set.
 
-    `documents` are ids (type byte and value, as `document_id` gives them) by collection UUID;
-    `collections` UUIDs of which any document may have been touched; `definitions` tells whether
-    collections, views or indexes may not be what they were. Where `unknown` says why, anything in
-    the database may have been touched. The next window begins at `until`.
+    The writes of `session` are left out, known by the id that retryable writes carry, so that what
+    a reset writes itself is not taken for somebody's, and what somebody writes meanwhile is not
+    lost.
     """
 
-    until: Timestamp
-    documents: dict[bytes, set[bytes]] = field(default_factory=dict)
-    collections: set[bytes] = field(default_factory=set)
-    definitions: bool = False
-    unknown: str | None = None
+    tier: Tier = "oplog"
 
-    def __bool__(self) -> bool:
-        """Tell whether anything was touched."""
-        return bool(self.documents or self.collections or self.definitions or self.unknown)
-
-
-class Oplog:
-    """Read the oplog of a database's replica set; writes of `session` are left out.
-
-    The session's writes are known by the id that retryable writes carry, so that what a reset
-    writes itself is not taken for somebody's, and what somebody writes meanwhile is not lost.
-    """
-
-    def __init__(self, database: Database, session: ClientSession) -> None:
-        """Watch `database`; `session` is the one to write with."""
+    def __init__(self, database: Database) -> None:
+        """Track `database`, whose server is the primary of a replica set."""
         self._database = database
+        session = database.client.start_session(causal_consistency=False)
+        self.session: ClientSession | None = session
         self._entries = database.client["local"].get_collection("oplog.rs", codec_options=RAW)
         self._prefix = f"{database.name}."
         others = {"lsid.id": {"$ne": session.session_id["id"]}}
@@ -92,8 +84,21 @@ class Oplog:
         time: Timestamp = reply["operationTime"]
         return time
 
-    def touched_since(self, since: Timestamp) -> Touched:
-        """Tell what was touched behind `since`, in a window that ends now.
+    def moment(self) -> Moment | None:
+        """Return the time of the newest entry with the server's clock."""
+        with translated("ask the server for the time of its oplog"):
+            return read_moment(self._database)
+
+    def touched_since(self, since: Point, catalog: Catalog, ended: Moment | None = None) -> Window:
+        """Tell what was touched behind `since`, at which the database held `catalog`."""
+        return to_window(self._read_since(since, ended), catalog, self._database)
+
+    def resume(self, since: Point, window: Window) -> Point:  # noqa: ARG002 - fingerprints need it
+        """Go on where the reading of the window ended: what others wrote since comes next."""
+        return window.until
+
+    def _read_since(self, since: Timestamp, ended: Moment | None) -> Touched:
+        """Read a window that ends now.
 
         A forward scan on a primary waits until all earlier writes can be seen, so that no entry is
         missed that is older than one that was found.
@@ -105,7 +110,7 @@ class Oplog:
                 {"ts": {"$gte": since}, "$or": [{"ts": since}, *self._concerning]}
             )
             try:
-                whole = self._read(window, since, touched)
+                whole = self._read(window, since, touched, ended)
             except driver.OperationFailure as error:
                 if error.code != _CAPPED_POSITION_LOST:
                     raise
@@ -114,7 +119,9 @@ class Oplog:
                 touched.unknown = "the oplog no longer reaches back to the last reset"
         return touched
 
-    def _read(self, window: Iterable[Any], since: Timestamp, touched: Touched) -> bool:
+    def _read(
+        self, window: Iterable[Any], since: Timestamp, touched: Touched, ended: Moment | None
+    ) -> bool:
         whole = False
         for entry in window:
             if entry["ts"] == since:
@@ -122,25 +129,47 @@ class Oplog:
                 continue
             touched.until = max(touched.until, entry["ts"])
             self._note(entry, touched)
+            if ended is not None and entry["ts"] > ended.point:
+                for namespace in self._namespaces(entry):
+                    touched.note_late(namespace, entry["wall"], ended)
         return whole
 
     def _reaches_back(self, since: Timestamp) -> bool:
         oldest: Any = self._entries.find_one({}, {"ts": 1}, sort=[("$natural", 1)])
         return oldest is not None and oldest["ts"] <= since
 
-    def _note(self, entry: Mapping[str, Any], touched: Touched) -> None:
-        kind, namespace = entry["op"], entry["ns"]
-        if kind == "n" or not (namespace.startswith(self._prefix) or namespace == "admin.$cmd"):
+    def _concerns(self, entry: Mapping[str, Any]) -> bool:
+        namespace: str = entry["ns"]
+        ours = namespace.startswith(self._prefix) or namespace == "admin.$cmd"
+        return ours and entry["op"] != "n"
+
+    def _namespaces(self, entry: Mapping[str, Any]) -> Iterator[str]:
+        """Name what an entry wrote to, each operation of a transaction apart."""
+        if not self._concerns(entry):
             return
+        if entry["op"] != "c":
+            yield entry["ns"]
+            return
+        verb, target = next(iter(entry["o"].items()))
+        if verb == "applyOps":
+            for operation in target:
+                yield from self._namespaces(operation)
+        elif verb == "renameCollection":
+            yield target
+        else:
+            yield f"{self._prefix}{target}" if isinstance(target, str) else self._database.name
+
+    def _note(self, entry: Mapping[str, Any], touched: Touched) -> None:
+        if not self._concerns(entry):
+            return
+        kind, namespace = entry["op"], entry["ns"]
         if kind == "c":
             self._note_command(entry, touched)
         elif namespace == f"{self._prefix}system.views":
             touched.definitions = True
         elif kind in ("i", "u", "d") and "ui" in entry:
             document = entry["o2"] if kind == "u" else entry["o"]
-            touched.documents.setdefault(bytes(entry["ui"]), set()).add(
-                document_id(bytes(document.raw))
-            )
+            touched.note_document(bytes(entry["ui"]), document_id(bytes(document.raw)))
         else:
             touched.unknown = f"an entry {kind!r} of the oplog is not understood"
 

@@ -9,8 +9,10 @@ from bson.timestamp import Timestamp
 
 from mongoshot.server.catalog import list_catalog
 from mongoshot.server.connection import Client, Database
-from mongoshot.server.oplog import Oplog
-from mongoshot.server.touched import FingerprintTracker, OplogTracker, open_tracker
+from mongoshot.server.tracking.choice import open_tracker
+from mongoshot.server.tracking.fingerprints import FingerprintTracker
+from mongoshot.server.tracking.oplog import OplogTracker
+from mongoshot.server.tracking.window import Touched
 
 ONE = b"\x10\x01\x00\x00\x00"
 
@@ -91,10 +93,8 @@ def test_an_entry_that_is_not_understood_means_everything(
     database: Database, tracker: OplogTracker
 ) -> None:
     """Fed with the shape of an entry that this server does not write."""
-    assert tracker.session is not None
-    oplog = Oplog(database, tracker.session)
-    touched = oplog.touched_since(tracker.now())
-    oplog._note({"op": "x", "ns": f"{database.name}.orders"}, touched)
+    touched = Touched(until=tracker.now())
+    tracker._note({"op": "x", "ns": f"{database.name}.orders"}, touched)
     assert touched.unknown == "an entry 'x' of the oplog is not understood"
 
 

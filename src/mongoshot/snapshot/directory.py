@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import os
@@ -10,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 from mongoshot.errors import (
     InvalidBSONError,
@@ -19,6 +20,7 @@ from mongoshot.errors import (
     SnapshotError,
     SnapshotNotFoundError,
 )
+from mongoshot.snapshot.cache import Cache, Stamp
 from mongoshot.snapshot.elements import count_documents, whole_documents
 from mongoshot.snapshot.encoding import from_extended_json
 from mongoshot.snapshot.manifest import (
@@ -112,7 +114,8 @@ class Snapshot:
                 read = partial(self._read_documents, documents)
                 path = self.path / documents.name
                 file = path if path.suffix == ".bson" else None
-                collections[definition.name] = Collection(definition, read, file)
+                digest = documents.content_sha256
+                collections[definition.name] = Collection(definition, read, file, digest)
         if data:
             raise SnapshotDamagedError(
                 f"{self.path / MANIFEST_NAME} lists no metadata file for {min(data)!r}; {_REMEDY}"
@@ -129,10 +132,28 @@ class Snapshot:
 
         Reads everything; a JSON file is decoded, and its documents hashed as BSON.
         """
-        whole = True
+        return self._problems(progress, unchanged_is_enough=False)
+
+    def verify(
+        self, progress: Progress = no_progress, *, unchanged_is_enough: bool = False
+    ) -> None:
+        """Raise SnapshotDamagedError unless every file is what the manifest says.
+
+        With `unchanged_is_enough`, a file of documents is not read where it has the size, the times
+        and the inode with which it was last verified, against the same digests. Those are kept in
+        the user's cache, whenever a file was read whole. Progress shows what is read.
+        """
+        for problem in self._problems(progress, unchanged_is_enough=unchanged_is_enough):
+            raise SnapshotDamagedError(problem)
+
+    def _problems(self, progress: Progress, *, unchanged_is_enough: bool) -> Iterator[str]:
+        cache, whole = Cache(), True
         for entry in self.manifest.files:
             try:
-                self._verify(entry, progress)
+                if entry.holds_documents:
+                    self._verify_documents(entry, progress, cache, unchanged_is_enough)
+                else:
+                    self._read_definition(entry)
             except SnapshotDamagedError as error:
                 whole = False
                 yield str(error)
@@ -142,36 +163,34 @@ class Snapshot:
             except SnapshotDamagedError as error:
                 yield str(error)
 
-    def verify(self, progress: Progress = no_progress) -> None:
-        """Raise SnapshotDamagedError unless every file is what the manifest says."""
-        for problem in self.problems(progress):
-            raise SnapshotDamagedError(problem)
-
-    def _verify(self, entry: FileEntry, progress: Progress) -> None:
+    def _verify_documents(
+        self, entry: FileEntry, progress: Progress, cache: Cache, unchanged_is_enough: bool
+    ) -> None:
         path = self.path / entry.name
-        digest = hashlib.sha256()
-        try:
-            with path.open("rb") as file:
-                if (size := os.fstat(file.fileno()).st_size) != entry.bytes:
-                    raise SnapshotDamagedError(
-                        f"{path} has {size} bytes, and the manifest says {entry.bytes}; {_REMEDY}"
-                    )
-                while block := file.read(CHUNK_SIZE):
-                    digest.update(block)
-        except FileNotFoundError:
-            raise SnapshotDamagedError(f"{path} is missing; {_REMEDY}") from None
-        except OSError as error:
-            raise SnapshotDamagedError(f"cannot read {path}: {error.strerror}") from None
-        if digest.hexdigest() != entry.sha256:
-            raise SnapshotDamagedError(
-                f"{path} was changed: its SHA-256 is {digest.hexdigest()[:12]}…, and the manifest"
-                f" says {entry.sha256[:12]}…; {_REMEDY}"
-            )
-        if not entry.holds_documents:
-            self._read_definition(entry)
-            return
+        digests = entry.sha256, entry.content_sha256
+        with reading(path), path.open("rb") as file:
+            stamp = Stamp.of(file.fileno())
+            self._require_size(entry, stamp.size)
+            if unchanged_is_enough and cache.was_verified(path, stamp, *digests):
+                return
+            self._require_digest(entry, hashlib.file_digest(file, "sha256").hexdigest())
         for chunk in self._read_documents(entry):
             progress(entry.collection, count_documents(chunk))
+        cache.remember_verified(path, stamp, *digests)
+
+    def _require_size(self, entry: FileEntry, size: int) -> None:
+        if size != entry.bytes:
+            raise SnapshotDamagedError(
+                f"{self.path / entry.name} has {size} bytes, and the manifest says {entry.bytes};"
+                f" {_REMEDY}"
+            )
+
+    def _require_digest(self, entry: FileEntry, digest: str) -> None:
+        if digest != entry.sha256:
+            raise SnapshotDamagedError(
+                f"{self.path / entry.name} was changed: its SHA-256 is {digest[:12]}…, and the"
+                f" manifest says {entry.sha256[:12]}…; {_REMEDY}"
+            )
 
     def _read_documents(self, entry: FileEntry) -> Iterator[bytes]:
         """Read a file of documents; raise at its end unless they are those of the manifest."""
@@ -189,14 +208,10 @@ class Snapshot:
 
     def _read_definition(self, entry: FileEntry) -> Definition:
         path = self.path / entry.name
-        try:
+        with reading(path):
             text = path.read_bytes()
-        except FileNotFoundError:
-            raise SnapshotDamagedError(f"{path} is missing; {_REMEDY}") from None
-        except OSError as error:
-            raise SnapshotDamagedError(f"cannot read {path}: {error.strerror}") from None
-        if hashlib.sha256(text).hexdigest() != entry.sha256:
-            raise SnapshotDamagedError(f"{path} was changed since the capture; {_REMEDY}")
+        self._require_size(entry, len(text))
+        self._require_digest(entry, hashlib.sha256(text).hexdigest())
         definition = parse_metadata(text, str(path))
         if definition.name != entry.collection:
             raise SnapshotDamagedError(
@@ -206,52 +221,61 @@ class Snapshot:
         return definition
 
 
-def read_chunks(path: Path) -> Iterator[bytes]:
-    """Read a file of documents as chunks of whole, concatenated BSON documents.
-
-    A `.json` file holds one canonical Extended JSON document a line, any other file concatenated
-    BSON. Raises SnapshotDamagedError with the offset or line of what is not a document.
-    """
-    chunks = join_documents(_json_documents(path)) if path.suffix == ".json" else _bson_chunks(path)
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Translate what goes wrong when the file of a snapshot is read to SnapshotDamagedError."""
     try:
-        yield from chunks
+        yield
     except FileNotFoundError:
         raise SnapshotDamagedError(f"{path} is missing; {_REMEDY}") from None
     except OSError as error:
         raise SnapshotDamagedError(f"cannot read {path}: {error.strerror}") from None
 
 
-def _bson_chunks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        rest, offset = b"", 0
-        while block := file.read(CHUNK_SIZE):
-            buffer = rest + block
-            try:
-                end = whole_documents(buffer)
-            except InvalidBSONError as error:
-                raise SnapshotDamagedError(
-                    f"{path}, after byte {offset}: {error}; {_REMEDY}"
-                ) from None
-            if end:
-                yield buffer[:end]
-            rest, offset = buffer[end:], offset + end
-            if len(rest) > _LARGEST_DOCUMENT:
-                break  # no document is that long: it does not end, wherever the file does
-        if rest:
-            raise SnapshotDamagedError(
-                f"{path} ends before the document does that begins at byte {offset}; {_REMEDY}"
-            )
+def read_chunks(path: Path) -> Iterator[bytes]:
+    """Read a file of documents as chunks of whole, concatenated BSON documents.
+
+    A `.json` file holds one canonical Extended JSON document a line, any other file concatenated
+    BSON. Raises SnapshotDamagedError with the offset or line of what is not a document.
+    """
+    with reading(path), path.open("rb") as file:
+        if path.suffix == ".json":
+            yield from join_documents(_json_documents(file, path))
+        else:
+            yield from bson_chunks(file, path)
 
 
-def _json_documents(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                yield from_extended_json(line)
-            except InvalidExtendedJSONError as error:
-                raise SnapshotDamagedError(f"{path}, line {number}: {error}; {_REMEDY}") from None
+def bson_chunks(file: IO[bytes], path: Path | str) -> Iterator[bytes]:
+    """Read concatenated BSON documents from where `file` stands; `path` names it in errors.
+
+    Raises SnapshotDamagedError with the offset of what is not a document.
+    """
+    rest, offset = b"", 0
+    while block := file.read(CHUNK_SIZE):
+        buffer = rest + block
+        try:
+            end = whole_documents(buffer)
+        except InvalidBSONError as error:
+            raise SnapshotDamagedError(f"{path}, after byte {offset}: {error}; {_REMEDY}") from None
+        if end:
+            yield buffer[:end]
+        rest, offset = buffer[end:], offset + end
+        if len(rest) > _LARGEST_DOCUMENT:
+            break  # no document is that long: it does not end, wherever the file does
+    if rest:
+        raise SnapshotDamagedError(
+            f"{path} ends before the document does that begins at byte {offset}; {_REMEDY}"
+        )
+
+
+def _json_documents(file: IO[bytes], path: Path) -> Iterator[bytes]:
+    for number, line in enumerate(file, 1):
+        if not line.strip():
+            continue
+        try:
+            yield from_extended_json(line)
+        except InvalidExtendedJSONError as error:
+            raise SnapshotDamagedError(f"{path}, line {number}: {error}; {_REMEDY}") from None
 
 
 def find_snapshots(directory: Path) -> list[str]:

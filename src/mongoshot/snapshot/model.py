@@ -110,12 +110,14 @@ class Collection:
 
     `chunks()` starts a new reading: byte strings of whole, concatenated BSON documents, sorted by
     `_id` (a capped collection: in natural order). Those of a time series are its buckets. `file` is
-    a file that holds just these bytes, where there is one.
+    a file that holds just these bytes, where there is one; `digest` their SHA-256 in hexadecimal,
+    where it is known and a reading to the end raises SnapshotDamagedError unless it is right.
     """
 
     definition: Definition
     chunks: Callable[[], Iterator[bytes]] = field(default=no_documents, compare=False)
     file: Path | None = None
+    digest: str | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:
@@ -150,8 +152,12 @@ class Scenario(State, Protocol):
         """Identify what the state holds: equal digests, equal states."""
         ...
 
-    def verify(self) -> None:
-        """Raise SnapshotDamagedError unless all of it can be read as it was written."""
+    def verify(self, *, unchanged_is_enough: bool = False) -> None:
+        """Raise SnapshotDamagedError unless all of it can be read as it was written.
+
+        With `unchanged_is_enough`, documents are not read again where their file has not been
+        touched since it was last verified.
+        """
         ...
 
 

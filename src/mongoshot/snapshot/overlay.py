@@ -39,10 +39,13 @@ class Overlay:
         joined = "\n".join(layer.digest for layer in self.layers)
         return f"sha256:{hashlib.sha256(joined.encode()).hexdigest()}"
 
-    def verify(self) -> None:
-        """Raise SnapshotDamagedError unless all layers can be read as they were written."""
+    def verify(self, *, unchanged_is_enough: bool = False) -> None:
+        """Raise SnapshotDamagedError unless all layers can be read as they were written.
+
+        `unchanged_is_enough` is what it is for a single scenario.
+        """
         for layer in self.layers:
-            layer.verify()
+            layer.verify(unchanged_is_enough=unchanged_is_enough)
 
     @cached_property
     def collections(self) -> Mapping[str, Collection]:

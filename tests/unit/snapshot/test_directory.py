@@ -3,7 +3,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import struct
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +33,7 @@ from mongoshot.snapshot.writer import write_snapshot
 
 if TYPE_CHECKING:
     from tests.conftest import MakeCollection, MakeState
+    from tests.unit.snapshot.conftest import Later
 
 DOCUMENTS: list[dict[str, Any]] = [{"_id": 1, "a": "x"}, {"_id": 2, "b": [True, 1.5]}]
 VIEW = {"viewOn": "orders", "pipeline": []}
@@ -119,6 +122,122 @@ def test_verifying_shows_its_progress(shop: Snapshot) -> None:
     seen: list[tuple[str, int]] = []
     shop.verify(lambda collection, documents: seen.append((collection, documents)))
     assert seen == [("orders", 2)]
+
+
+def test_a_collection_of_documents_has_their_digest(shop: Snapshot, small: Any) -> None:
+    content = b"".join(map(bson.encode, DOCUMENTS))
+    assert shop.collections["orders"].digest == hashlib.sha256(content).hexdigest()
+    assert shop.collections["open"].digest is None
+
+
+def read_when_verified(snapshot: Snapshot, *, unchanged_is_enough: bool = True) -> list[str]:
+    """Verify a snapshot, and name the collections whose documents were read for it."""
+    read: list[str] = []
+    snapshot.verify(lambda name, _: read.append(name), unchanged_is_enough=unchanged_is_enough)
+    return read
+
+
+def test_what_was_verified_is_not_read_again_where_that_is_enough(
+    shop: Snapshot, later: Later
+) -> None:
+    later()
+    assert read_when_verified(shop) == ["orders"]
+    assert read_when_verified(shop) == []
+    assert read_when_verified(Snapshot.load(shop.path)) == []
+    assert read_when_verified(shop, unchanged_is_enough=False) == ["orders"]
+
+
+def test_problems_are_looked_for_by_reading(shop: Snapshot, later: Later) -> None:
+    later()
+    shop.verify()
+    read: list[str] = []
+    assert list(shop.problems(lambda name, _: read.append(name))) == []
+    assert read == ["orders"]
+    assert read_when_verified(shop) == []
+
+
+def test_what_was_written_just_before_is_read_again(shop: Snapshot, later: Later) -> None:
+    shop.verify()
+    assert read_when_verified(shop) == ["orders"]
+    later()
+    assert read_when_verified(shop) == ["orders"]
+    assert read_when_verified(shop) == []
+
+
+def test_without_a_cache_all_is_read(shop: Snapshot, later: Later, cache_directory: Path) -> None:
+    cache_directory.write_bytes(b"in the way")
+    later()
+    shop.verify()
+    assert read_when_verified(shop) == ["orders"]
+
+
+def test_a_file_that_was_written_to_is_read_again(shop: Snapshot, later: Later) -> None:
+    later()
+    shop.verify()
+    path = data_file(shop)
+    before, whole = path.stat(), path.read_bytes()
+    time.sleep(0.02)  # the kernel's clock for files ticks each 4 or 10 ms
+    path.write_bytes(whole.replace(b"x", b"y"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(SnapshotDamagedError, match="was changed"):
+        shop.verify(unchanged_is_enough=True)
+    path.write_bytes(whole)
+    assert read_when_verified(shop) == ["orders"]
+
+
+def test_what_was_found_damaged_is_found_so_again(shop: Snapshot, later: Later) -> None:
+    data_file(shop).write_bytes(data_file(shop).read_bytes().replace(b"x", b"y"))
+    later()
+    for _ in range(2):
+        with pytest.raises(SnapshotDamagedError, match="was changed"):
+            shop.verify(unchanged_is_enough=True)
+
+
+def test_a_copy_is_read_for_itself(shop: Snapshot, later: Later) -> None:
+    later()
+    shop.verify()
+    copy = Snapshot.load(shutil.copytree(shop.path, shop.path.with_name("copy")))
+    assert read_when_verified(copy) == ["orders"]
+    assert read_when_verified(copy) == []
+
+
+@pytest.mark.parametrize("key", ["sha256", "content_sha256"])
+def test_a_manifest_that_says_something_else_is_held_against_the_files(
+    shop: Snapshot, later: Later, key: str
+) -> None:
+    later()
+    shop.verify()
+    changes: Any = {key: "0" * 64}
+    lying = rewrite(shop, lambda e: replace(e, **changes) if e.holds_documents else e)
+    with pytest.raises(SnapshotDamagedError, match="0000"):
+        lying.verify(unchanged_is_enough=True)
+
+
+def test_a_size_that_lies_is_told_of_a_file_that_was_verified(shop: Snapshot, later: Later) -> None:
+    later()
+    shop.verify()
+    lying = rewrite(shop, lambda e: replace(e, bytes=1) if e.holds_documents else e)
+    with pytest.raises(SnapshotDamagedError, match="and the manifest says 1;"):
+        lying.verify(unchanged_is_enough=True)
+
+
+def test_a_file_that_was_verified_and_is_gone_is_told(shop: Snapshot, later: Later) -> None:
+    later()
+    shop.verify()
+    data_file(shop).unlink()
+    with pytest.raises(SnapshotDamagedError, match="is missing"):
+        shop.verify(unchanged_is_enough=True)
+
+
+def test_metadata_is_read_however_often_it_was_verified(shop: Snapshot, later: Later) -> None:
+    later()
+    shop.verify()
+    path = shop.path / "orders.metadata.json"
+    before, whole = path.stat(), path.read_bytes()
+    path.write_bytes(whole.replace(b"_id_", b"_ie_"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(SnapshotDamagedError, match=r"orders\.metadata\.json was changed"):
+        Snapshot.load(shop.path).verify(unchanged_is_enough=True)
 
 
 def test_a_file_cut_anywhere_is_told(shop: Snapshot) -> None:

@@ -133,6 +133,21 @@ def test_all_layers_are_verified(layer: Layer) -> None:
         overlay([x, y]).verify()
 
 
+def test_what_is_enough_for_an_overlay_is_for_its_layers(make_collection: MakeCollection) -> None:
+    layers = (_Layer(make_collection("a")), _Layer(make_collection("b")))
+    Overlay(layers).verify()
+    Overlay(layers).verify(unchanged_is_enough=True)
+    assert [layer.verified for layer in layers] == [[False, True]] * 2
+
+
+def test_the_documents_of_one_layer_keep_their_digest(layer: Layer) -> None:
+    x, y = layer("x", a=[{"_id": 1}], b=[]), layer("y", b=[])
+    both = overlay([x, y]).collections
+    assert both["a"].digest == x.collections["a"].digest
+    assert both["a"].digest is not None
+    assert both["b"].digest is None
+
+
 class _Layer:
     """Be a scenario of one collection."""
 
@@ -140,9 +155,10 @@ class _Layer:
 
     def __init__(self, collection: Collection) -> None:
         self.collections = {collection.name: collection}
+        self.verified: list[bool] = []
 
-    def verify(self) -> None:
-        pass
+    def verify(self, *, unchanged_is_enough: bool = False) -> None:
+        self.verified.append(unchanged_is_enough)
 
 
 def test_the_first_layer_is_read_once() -> None:

@@ -6,12 +6,19 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from mongoshot.errors import UsageError
 
 DEFAULT_URL = "mongodb://127.0.0.1:27017"
 DEFAULT_DATABASE = "test_db"
 DEFAULT_SNAPSHOTS = "snapshots"
+DEFAULT_SCENARIO_DATABASES = "4"
+DEFAULT_NATURAL_ORDER = "small"
+
+#: "exact": documents come back to their place in natural order, whatever it costs; "small": where
+#: it costs about as much as to put back the document alone.
+NaturalOrder = Literal["small", "exact"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,21 @@ OPTIONS = (
         DEFAULT_SNAPSHOTS,
         "directory of the scenarios, counted from pytest's rootdir",
     ),
+    Option(
+        "scenario-databases",
+        "SCENARIO_DATABASES",
+        DEFAULT_SCENARIO_DATABASES,
+        "how many scenarios stay staged side by side, each in a database of its own"
+        f" (default {DEFAULT_SCENARIO_DATABASES}); with 1, all share --db-name, and a change of"
+        " scenario loads",
+    ),
+    Option(
+        "natural-order",
+        "NATURAL_ORDER",
+        DEFAULT_NATURAL_ORDER,
+        "which collections get deleted documents back in their place in natural order:"
+        " 'small' ones (default), or all of them, 'exact'",
+    ),
 )
 
 
@@ -72,6 +94,8 @@ class Settings:
     db_name: str
     snapshots_path: Path
     project: Project
+    scenario_databases: int = int(DEFAULT_SCENARIO_DATABASES)
+    natural_order: NaturalOrder = "small"
 
 
 def resolve(
@@ -84,7 +108,8 @@ def resolve(
     """Decide every option: flag before environment before ini before default.
 
     Takes the flags and ini keys by the options' keys, None where not given; relative paths count
-    from `root`. Raises UsageError for an empty value and for a bad `[tool.mongoshot]` table.
+    from `root`. Raises UsageError for an empty or impossible value and for a bad
+    `[tool.mongoshot]` table.
     """
     values: dict[str, str | None] = {}
     for option in OPTIONS:
@@ -103,7 +128,23 @@ def resolve(
         db_name=values["db-name"] or DEFAULT_DATABASE,
         snapshots_path=root / (values["snapshots-path"] or DEFAULT_SNAPSHOTS),
         project=read_project(root, environment),
+        scenario_databases=_whole_number("scenario-databases", values["scenario-databases"]),
+        natural_order=_natural_order(values["natural-order"]),
     )
+
+
+def _whole_number(key: str, value: str | None) -> int:
+    if value is None or not value.isascii() or not value.isdigit() or int(value) < 1:
+        raise UsageError(f"{key} should be a whole number from 1 on, not {value!r}")
+    return int(value)
+
+
+def _natural_order(value: str | None) -> NaturalOrder:
+    if value == "small":
+        return "small"
+    if value == "exact":
+        return "exact"
+    raise UsageError(f"natural-order should be small or exact, not {value!r}")
 
 
 def read_project(start: Path, environment: Mapping[str, str] = os.environ) -> Project:

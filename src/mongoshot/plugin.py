@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from mongoshot.server.connection import Client, Database
     from mongoshot.staging.stage import Stage
     from mongoshot.staging.staged import Staged
+    from mongoshot.staging.statistics import Statistics
 
 #: A test that asks for one of these, or is marked with a scenario, starts from a staged database.
 _STAGED_FIXTURES = frozenset(
     {"mongo_client", "db", "staged", "db_changes", "db_state", "db_snapshot"}
 )
 _OWNER = "mongoshot_owner"
+_STATISTICS = "mongoshot_statistics"
+_RUN: pytest.StashKey[Statistics] = pytest.StashKey()
 _VERIFY_HELP = "prove before each test that the database is what its scenario says"
 
 
@@ -59,6 +62,28 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_configure_node(node: Any) -> None:
     """Tell each xdist worker whose server it shares: that of this process."""
     node.workerinput[_OWNER] = os.getpid()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Add what an xdist worker has gathered to the statistics of the run."""
+    if (gathered := getattr(node, "workeroutput", {}).get(_STATISTICS)) is not None:
+        _statistics(node.config).merge(gathered)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say what staging has cost, and what it found on the way."""
+    if _RUN in config.stash and config.get_verbosity() >= 0:
+        for line in config.stash[_RUN].lines():
+            terminalreporter.write_line(f"mongoshot: {line}")
+
+
+def _statistics(config: pytest.Config) -> Statistics:
+    from mongoshot.staging.statistics import Statistics
+
+    return config.stash.setdefault(_RUN, Statistics())
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -127,40 +152,60 @@ def mongo_client(pytestconfig: pytest.Config, _mongoshot_settings: Settings) -> 
 
 @pytest.fixture(scope="session")
 def _mongoshot_stage(
-    pytestconfig: pytest.Config, mongo_client: Client, _mongoshot_settings: Settings
+    request: pytest.FixtureRequest, mongo_client: Client, _mongoshot_settings: Settings
 ) -> Iterator[Stage]:
-    from mongoshot.server.connection import named_database
     from mongoshot.staging.stage import Stage
 
-    worker: dict[str, Any] | None = getattr(pytestconfig, "workerinput", None)
+    config = request.config
+    worker: dict[str, Any] | None = getattr(config, "workerinput", None)
     suffix = f"_{worker['workerid']}" if worker else ""
     with _one_line():
-        database = named_database(mongo_client, _mongoshot_settings.db_name + suffix)
         stage = Stage(
-            database,
+            mongo_client,
+            _mongoshot_settings.db_name + suffix,
             _mongoshot_settings,
-            verify=pytestconfig.getoption("--mongoshot-verify")
-            or pytestconfig.getini("mongoshot-verify"),
+            main=_most_used_scenario(request.session),
+            verify=config.getoption("--mongoshot-verify") or config.getini("mongoshot-verify"),
         )
     yield stage
     stage.close()
+    _statistics(config).merge(stage.statistics.to_dict())
+    if worker:
+        config.workeroutput[_STATISTICS] = stage.statistics.to_dict()  # type: ignore[attr-defined]
+
+
+def _most_used_scenario(session: pytest.Session) -> tuple[str, ...]:
+    """Return the scenario that most of the collected tests ask for, whatever their order."""
+    uses: dict[tuple[str, ...], int] = {}
+    for item in session.items:
+        if "staged" in getattr(item, "fixturenames", ()):
+            marker = item.get_closest_marker("scenario")
+            names = tuple(str(name) for name in marker.args) if marker else ()
+            uses[names] = uses.get(names, 0) + 1
+    return min(uses, key=lambda names: (-uses[names], str(names)), default=())
 
 
 @pytest.fixture(scope="session")
 def db(_mongoshot_stage: Stage) -> Database:
-    """Give the database under test, staged before each test; xdist workers have one each.
+    """Give the database under test, staged before each test; xdist workers have their own.
 
-    What a fixture of a wider scope writes to it is gone when a test begins: arrange in fixtures of
-    function scope, or record it into the scenario.
+    Scenarios have a database each: this object is always that of the test. What a fixture of a
+    wider scope writes to it is gone when a test begins: arrange in fixtures of function scope, or
+    record it into the scenario.
     """
     return _mongoshot_stage.database
 
 
 @pytest.fixture
-def staged(request: pytest.FixtureRequest, _mongoshot_stage: Stage) -> Staged:
+def staged(request: pytest.FixtureRequest, _mongoshot_stage: Stage) -> Iterator[Staged]:
     """Stage the test's scenario, or an empty database, and give it: `reset()`, `mark()`."""
+    names = _scenario_names(request.node)
     with _one_line():
-        return _mongoshot_stage.prepare(_scenario_names(request.node))
+        staged = _mongoshot_stage.prepare(names, request.node.nodeid)
+    for remark in _mongoshot_stage.remarks:
+        request.node.add_report_section("setup", "mongoshot", f"before this test: {remark}")
+    yield staged
+    _mongoshot_stage.finish(names)
 
 
 @pytest.fixture

@@ -6,17 +6,35 @@ import datetime
 import itertools
 import os
 import re
+import socket
+import subprocess
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import bson
+import pymongo
 import pytest
 from bson.raw_bson import RawBSONDocument
+from pymongo.errors import PyMongoError
 
 from mongoshot import Snapshot, capture
+from mongoshot.errors import MongodNotFoundError
 from mongoshot.server.connection import Client, Database
+from mongoshot.server.embedded.binary import find_mongod
+from mongoshot.server.tracking.change_stream import ChangeStreamTracker
+from mongoshot.server.tracking.fingerprints import FingerprintTracker
+from mongoshot.server.tracking.oplog import OplogTracker
+from mongoshot.server.tracking.window import Tracker
 
 MakeDatabase = Callable[[], Database]
+StartMongod = Callable[..., str]
+
+TRACKERS: dict[str, Callable[[Database], Tracker]] = {
+    "oplog": OplogTracker,
+    "change stream": ChangeStreamTracker,
+    "fingerprints": FingerprintTracker,
+}
 
 
 @pytest.fixture
@@ -51,6 +69,12 @@ def count_writes(mongo_client: Client) -> Callable[[Database], int]:
         return mongo_client["local"]["oplog.rs"].count_documents(of_the_database)
 
     return count
+
+
+@pytest.fixture(scope="module", params=TRACKERS)
+def open_each_tracker(request: pytest.FixtureRequest) -> Callable[[Database], Tracker]:
+    """Give each way to track what was touched, whatever would be chosen on this server."""
+    return TRACKERS[request.param]
 
 
 @pytest.fixture(scope="session")
@@ -146,3 +170,46 @@ def _make_views(database: Database) -> None:
     database.create_collection(
         "matching", viewOn="odd", pipeline=[{"$match": {"a": {"$regex": "^a", "$options": "i"}}}]
     )
+
+
+@pytest.fixture(scope="session")
+def start_mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartMongod]:
+    """Start a mongod with options of its own; returns its `host:port` when it answers."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*options: str) -> str:
+        try:
+            binary = find_mongod(os.environ.get("MONGOSHOT_MONGOD") or None)
+        except MongodNotFoundError as error:
+            pytest.skip(str(error))
+        directory = tmp_path_factory.mktemp("mongod")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        listens = ("--bind_ip", "127.0.0.1", "--port", str(port), "--nounixsocket")
+        stores = ("--dbpath", str(directory), "--logpath", str(directory / "log"))
+        command = [str(binary), *listens, *stores, "--wiredTigerCacheSizeGB", "0.25", *options]
+        started.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))
+        _await(f"127.0.0.1:{port}", started[-1])
+        return f"127.0.0.1:{port}"
+
+    yield start
+    for mongod in started:
+        mongod.kill()
+        mongod.wait()
+
+
+def _await(address: str, mongod: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        client: Client = pymongo.MongoClient(
+            f"mongodb://{address}", directConnection=True, serverSelectionTimeoutMS=200
+        )
+        with client:
+            try:
+                client.admin.command("ping")
+            except PyMongoError:
+                assert mongod.poll() is None
+                assert time.monotonic() < deadline
+            else:
+                return

@@ -48,6 +48,8 @@ def test_the_flag_counts_before_the_environment_before_the_ini_key(
     tmp_path: Path, flag: str | None, environment: str | None, ini: str | None, decided: str
 ) -> None:
     for option in OPTIONS:
+        if option.key in {"scenario-databases", "natural-order"}:
+            continue  # take no text of any kind; their source is decided in the same place
         settings = resolve(
             {option.key: flag},
             root=tmp_path,
@@ -55,6 +57,23 @@ def test_the_flag_counts_before_the_environment_before_the_ini_key(
             ini={option.key: ini},
         )
         assert Path(str(getattr(settings, option.key.replace("-", "_")))).name == decided
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "many", "1.5", "²"])
+def test_a_number_of_databases_is_a_whole_number_from_1_on(tmp_path: Path, value: str) -> None:
+    assert resolve({}, root=tmp_path, environment={}).scenario_databases == 4
+    given = resolve({"scenario-databases": "12"}, root=tmp_path, environment={})
+    assert given.scenario_databases == 12
+    with pytest.raises(UsageError, match="scenario-databases should be a whole number from 1 on"):
+        resolve({"scenario-databases": value}, root=tmp_path, environment={})
+
+
+def test_natural_order_is_one_of_two(tmp_path: Path) -> None:
+    assert resolve({}, root=tmp_path, environment={}).natural_order == "small"
+    exact = resolve({}, root=tmp_path, environment={"NATURAL_ORDER": "exact"})
+    assert exact.natural_order == "exact"
+    with pytest.raises(UsageError, match="natural-order should be small or exact, not 'large'"):
+        resolve({"natural-order": "large"}, root=tmp_path, environment={})
 
 
 def test_an_empty_value_is_refused_with_its_source(tmp_path: Path) -> None:

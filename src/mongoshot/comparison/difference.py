@@ -102,7 +102,7 @@ def compare_collections(
     inserted: list[bytes] = []
     deleted: list[bytes] = []
     updated: list[DocumentChange] = []
-    for before, after in _pair(
+    for before, after in pair_documents(
         left.documents() if left else (), right.documents() if right else ()
     ):
         if before is None:
@@ -121,23 +121,28 @@ def compare_collections(
     return difference if difference else None
 
 
-def _pair(
+def pair_documents(
     left: Iterable[bytes], right: Iterable[bytes]
 ) -> Iterator[tuple[bytes | None, bytes | None]]:
     """Match the documents of two readings by `_id`, whatever order each comes in.
 
-    Yields pairs, the matched ones as they are found and the others at the end. Both sides advance
-    together, so that what waits for its partner is about what differs.
+    Yields the pairs that differ, None for the side that has no such document: matched ones as they
+    are found, the others at the end. Both sides advance together, so that what waits for its
+    partner is about what differs.
     """
     waiting_left: dict[bytes, list[bytes]] = {}
     waiting_right: dict[bytes, list[bytes]] = {}
     for before, after in zip_longest(left, right):
         if before == after:
             continue
-        if before is not None and (partner := _match(before, waiting_right, waiting_left)):
-            yield before, partner
-        if after is not None and (partner := _match(after, waiting_left, waiting_right)):
-            yield partner, after
+        if before is not None:
+            partner = _match(before, waiting_right, waiting_left)
+            if partner is not None and partner != before:
+                yield before, partner
+        if after is not None:
+            partner = _match(after, waiting_left, waiting_right)
+            if partner is not None and partner != after:
+                yield partner, after
     for documents in waiting_left.values():
         for document in documents:
             yield document, None

@@ -72,6 +72,16 @@ def list_uuids(database: Database) -> set[bytes]:
         }
 
 
+def find_uuid(database: Database, definition: Definition) -> bytes | None:
+    """Find the UUID of one collection as it is now; None for a view, or where there is none."""
+    if (name := definition.data_name) is None:
+        return None
+    with translated(f"look up {database.name}.{name}"):
+        for entry in database.list_collections(filter={"name": name}):
+            return bytes(entry["info"]["uuid"])
+    return None
+
+
 def _list_indexes(database: Database, name: str) -> tuple[bytes, ...]:
     try:
         cursor: Any = database.cursor_command("listIndexes", name, codec_options=RAW)

@@ -137,10 +137,14 @@ def describe(database: Database) -> str:
 
 
 @contextlib.contextmanager
-def translated(doing: str, url: str | None = None) -> Iterator[None]:
+def translated(
+    doing: str, url: str | None = None, *, but_not: type[driver.PyMongoError] | tuple[()] = ()
+) -> Iterator[None]:
     """Turn the driver's errors into ours, one line each, saying what was being done."""
     try:
         yield
+    except but_not:
+        raise
     except driver.PyMongoError as error:
         raise _translate(error, doing, url) from error
 

@@ -7,11 +7,16 @@ import itertools
 from collections.abc import Collection as Hosts
 from collections.abc import Iterable, Iterator
 
+from bson.timestamp import Timestamp
+
 from mongoshot.errors import CommandError
-from mongoshot.server.catalog import list_definitions
-from mongoshot.server.collections import create, create_indexes, drop, insert
+from mongoshot.server.catalog import list_catalog, list_definitions
+from mongoshot.server.collections import create, create_indexes, drop
 from mongoshot.server.connection import ClientSession, Database
-from mongoshot.server.ownership import Baseline, claim, write_baseline
+from mongoshot.server.documents import insert
+from mongoshot.server.ledger import Baseline, write_baseline
+from mongoshot.server.ownership import claim
+from mongoshot.server.tracking.window import Catalog, read_point
 from mongoshot.snapshot.model import (
     Collection,
     Definition,
@@ -34,12 +39,13 @@ def load(
     allowed_hosts: Hosts[str] = frozenset(),
     claimed: bool = False,
     progress: Progress = no_progress,
-) -> None:
+) -> tuple[Catalog, Baseline]:
     """Make a database equal to a scenario: documents, indexes, options and views.
 
     Verifies the scenario, and that the database is mongoshot's to overwrite (unless the caller has
     `claimed` it), before the first write. Until the last one the ledger has the database as
-    incomplete, so that a load that was cut short is done again.
+    incomplete, so that a load that was cut short is done again. Returns what the database holds
+    then, and what the ledger says of it.
 
     Raises SnapshotDamagedError, OwnershipError, RestoreError.
     """
@@ -52,8 +58,18 @@ def load(
     with contextlib.suppress(CommandError):  # not every user has the right
         drop(database, "system.views")  # left empty by the last view, it would be in the way
     for definition in in_creation_order(definitions):
-        load_collection(scenario.collections[definition.name], database, progress)
-    write_baseline(database, Baseline(scenario.digest, scenario.label, complete=True))
+        create(database, definition)
+        fill(scenario.collections[definition.name], database, progress)
+    catalog = list_catalog(database)
+    baseline = complete_baseline(scenario, catalog, read_point(database))
+    write_baseline(database, baseline)
+    return catalog, baseline
+
+
+def complete_baseline(scenario: Scenario, catalog: Catalog, point: Timestamp | None) -> Baseline:
+    """Say that what was not touched since `point` is as in the scenario."""
+    uuids = {name: entry.uuid for name, entry in catalog.items() if entry.uuid}
+    return Baseline(scenario.digest, scenario.label, True, uuids, point)
 
 
 def drop_all(database: Database, definitions: Iterable[Definition]) -> None:
@@ -62,15 +78,14 @@ def drop_all(database: Database, definitions: Iterable[Definition]) -> None:
         drop(database, definition.name)
 
 
-def load_collection(
+def fill(
     collection: Collection,
     database: Database,
     progress: Progress = no_progress,
     session: ClientSession | None = None,
 ) -> int:
-    """Create a collection that is not there with its documents and indexes; return how many."""
+    """Give a collection that was created just now its documents and indexes; return how many."""
     definition = collection.definition
-    create(database, definition)
     chunks = collection.chunks()
     small, is_all = _read_up_to(chunks, INDEXES_FIRST)
     # On its way to a unique index, one refuses new duplicates and keeps those that were there.

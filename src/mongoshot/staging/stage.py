@@ -1,58 +1,170 @@
-"""The stage of a test run: one database, and whichever scenario the next test asks for."""
+"""The stage of a test run: whichever scenario the next test asks for, each in a database."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import re
+import time
 from pathlib import Path
 
 from mongoshot.config import Settings
-from mongoshot.errors import MongoshotError
-from mongoshot.server.connection import Database
-from mongoshot.server.ownership import claim, remember_collections
+from mongoshot.errors import CommandError, MongoshotError, OwnershipError
+from mongoshot.server.connection import Client, Database, named_database
+from mongoshot.server.current import CurrentDatabase, switch
+from mongoshot.server.ownership import abandon, claim
+from mongoshot.server.tracking.window import LateWrites
 from mongoshot.snapshot.directory import load_scenario
+from mongoshot.snapshot.model import Scenario
 from mongoshot.snapshot.overlay import overlay
-from mongoshot.staging.staged import Staged, restore
+from mongoshot.staging.staged import Staged, restore, resume
+from mongoshot.staging.statistics import Statistics, describe_late
+
+#: Names of scenarios that are laid over each other; none stand for an empty database.
+Names = tuple[str, ...]
+
+_LONGEST_NAME = 63  # bytes of a database's name
 
 
 class Stage:
-    """Keep one database staged, test after test: reset while the scenario stays the same."""
+    """Keep scenarios staged, test after test: a reset where one is staged already.
 
-    def __init__(self, database: Database, settings: Settings, *, verify: bool = False) -> None:
-        """Use `database` for all tests; `verify` proves each reset before its test begins.
+    The scenario `main` has the database `name`, each other one of its own, `name__scenario`, up to
+    the number that the settings allow. Beyond it, the one that was not used for the longest time
+    is dropped for the next.
+    """
 
-        Claims the database, before a fixture of the user's writes to it. Raises OwnershipError.
+    def __init__(
+        self,
+        client: Client,
+        name: str,
+        settings: Settings,
+        *,
+        main: Names = (),
+        verify: bool = False,
+    ) -> None:
+        """Use databases of `client` for all tests; `verify` proves each reset before its test.
+
+        Claims the main one, before a fixture of the user's writes to it. Raises OwnershipError.
         """
-        self.database = database
-        self._snapshots: Path = settings.snapshots_path
-        claim(database, settings.project.allowed_hosts)
+        self._main_database = named_database(client, name)
+        self._main = main
+        self._settings = settings
+        self._most = settings.scenario_databases
         self._verify = verify
-        self._names: tuple[str, ...] | None = None
-        self._staged: Staged | None = None
+        claim(self._main_database, settings.project.allowed_hosts)
+        self.database = CurrentDatabase(self._main_database)
+        self.statistics = Statistics()
+        self.remarks: list[str] = []
+        # The one that was used last comes last.
+        self._staged: dict[Names, Staged] = {}
+        self._last_test: dict[Names, str] = {}
 
-    def close(self) -> None:
-        """Leave the database; what the last test has put there stays mongoshot's to overwrite."""
-        with contextlib.suppress(MongoshotError):  # the server may be gone, and the tests are done
-            remember_collections(self.database)
+    def prepare(self, names: Names, test: str = "") -> Staged:
+        """Bring a database to the scenarios `names`, laid over each other; none means empty.
 
-    def prepare(self, names: tuple[str, ...]) -> Staged:
-        """Bring the database to the scenarios `names`, laid over each other; none means empty.
-
-        Raises SnapshotNotFoundError and whatever a restore or a reset raises; the next call then
-        starts with a full restore.
+        `database` is that one from then on; `remarks` say what was found on the way. Raises
+        SnapshotNotFoundError and whatever a restore or a reset raises; the next call for the same
+        names then starts with a full restore.
         """
-        staged, self._staged = self._staged, None
-        if staged is not None and names == self._names:
-            staged.reset()
+        self.remarks = []
+        staged = self._staged.pop(names, None)
+        if staged is None:
+            staged = self._start(names)
         else:
-            layers = [load_scenario(name, self._snapshots) for name in names]
-            staged = restore(
-                overlay(layers),
-                self.database,
-                # From the first test on, whatever is in the database the tests have put there.
-                claimed=True,
-                verifiable=self._verify,
-            )
+            report = staged.reset()
+            self.statistics.add_reset(report)
+            self._note_late(names, report.late)
         if self._verify:
             staged.verify()
-        self._names, self._staged = names, staged
+        self._staged[names] = staged
+        self._last_test[names] = test
+        switch(self.database, staged.database)
         return staged
+
+    def finish(self, names: Names) -> None:
+        """Say that the test which `names` were staged for is done, its fixtures included."""
+        with contextlib.suppress(MongoshotError):  # without it, late writes have no name
+            if names in self._staged:
+                self._staged[names].finish()
+
+    def close(self) -> None:
+        """Leave the databases; what the last tests have put there is mongoshot's to overwrite."""
+        with contextlib.suppress(MongoshotError):  # the server may be gone, and the tests are done
+            for names, staged in self._staged.items():
+                self._note_late(names, staged.late())
+                staged.remember()
+
+    def _note_late(self, names: Names, late: tuple[LateWrites, ...]) -> None:
+        found = [describe_late(writes, self._last_test[names]) for writes in late]
+        self.remarks += found
+        self.statistics.late += found
+
+    def _start(self, names: Names) -> Staged:
+        started = time.perf_counter()
+        scenario = self._load(names)
+        database = self._place(names)
+        warm = None
+        if not self._verify:  # which proves more where all has been loaded in this very run
+            warm = resume(scenario, database, natural_order=self._settings.natural_order)
+        if warm is not None:
+            self.statistics.add_warm_start(warm[1], time.perf_counter() - started)
+            return warm[0]
+        staged = restore(
+            scenario,
+            database,
+            # From the first test on, whatever is in the database the tests have put there.
+            claimed=True,
+            verifiable=self._verify,
+            natural_order=self._settings.natural_order,
+        )
+        self.statistics.loads.append(time.perf_counter() - started)
+        return staged
+
+    def _load(self, names: Names) -> Scenario:
+        path: Path = self._settings.snapshots_path
+        return overlay([load_scenario(name, path) for name in names])
+
+    def _place(self, names: Names) -> Database:
+        """Choose and claim the database for a scenario, and forget what was staged there."""
+        database = self._main_database
+        if names != self._main and self._most > 1:
+            try:
+                database = self._own_place(names)
+            except (OwnershipError, CommandError) as error:
+                self._most = 1
+                self.statistics.notes.append(
+                    f"all scenarios share {database.name}, and each change of scenario loads:"
+                    f" {error}"
+                )
+        self._staged = {
+            other: staged
+            for other, staged in self._staged.items()
+            if staged.database.name != database.name
+        }
+        return database
+
+    def _own_place(self, names: Names) -> Database:
+        base = self._main_database
+        own = named_database(base.client, database_name(base.name, names))
+        claim(own, self._settings.project.allowed_hosts)
+        others = [staged for other, staged in self._staged.items() if other != self._main]
+        if len(others) >= self._most - 1:
+            abandon(others[0].database)
+            self._staged = {n: s for n, s in self._staged.items() if s is not others[0]}
+            self.statistics.notes.append(
+                f"more scenarios than scenario-databases ({self._most}): the one that was not used"
+                " for the longest time made room, and is loaded again when it is"
+            )
+        return own
+
+
+def database_name(base: str, names: Names) -> str:
+    """Name the database of a scenario for a person: `test_db__shop`, `test_db__empty`."""
+    wanted = "+".join(names) or "empty"
+    plain = re.sub(r"[^a-z0-9_+-]+", "-", wanted.lower())
+    name = f"{base}__{plain}"
+    if plain == wanted and len(name.encode()) <= _LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(f"{base} {wanted}".encode()).hexdigest()[:8]
+    return f"{name.encode()[: _LONGEST_NAME - 9].decode(errors='ignore')}-{digest}"

@@ -5,35 +5,48 @@ from __future__ import annotations
 import time
 from collections.abc import Collection as Hosts
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
-from mongoshot.comparison.difference import Changes, compare_collections
+from bson.timestamp import Timestamp
+
+from mongoshot.comparison.difference import Changes, compare, compare_collections
 from mongoshot.comparison.documents import compare_documents
 from mongoshot.comparison.text import CollectionDifference
-from mongoshot.errors import RestoreError, UsageError
-from mongoshot.server.catalog import Entry, list_catalog
-from mongoshot.server.collections import find_documents, insert, live_state, remove
+from mongoshot.config import NaturalOrder
+from mongoshot.errors import CommandError, RestoreError, UsageError
+from mongoshot.server.catalog import Entry, list_uuids
+from mongoshot.server.collections import live_state
 from mongoshot.server.connection import Database, describe
-from mongoshot.server.ownership import Baseline, write_baseline
+from mongoshot.server.documents import find_documents
+from mongoshot.server.ledger import advance_baseline, read_baseline
 from mongoshot.server.tracking.choice import open_tracker
 from mongoshot.server.tracking.fingerprints import Fingerprint, take_fingerprint
-from mongoshot.server.tracking.window import Catalog, Point, Tier, Tracker, Window
+from mongoshot.server.tracking.window import (
+    Catalog,
+    LateWrites,
+    Moment,
+    Point,
+    Tier,
+    Tracker,
+    Window,
+)
 from mongoshot.snapshot.elements import document_id
-from mongoshot.snapshot.lookup import DocumentIndex
 from mongoshot.snapshot.model import (
     Collection,
+    MemoryState,
     Progress,
     Scenario,
     State,
-    in_creation_order,
     no_progress,
 )
 from mongoshot.snapshot.order import in_order
-from mongoshot.staging.load import drop_all, load, load_collection
+from mongoshot.snapshot.spool import spooled
+from mongoshot.staging.load import load
+from mongoshot.staging.repair import Repair
 
-#: Touched documents of one collection from which it is reloaded whole.
-_MOST_DOCUMENTS = 10_000
+#: Times that a reset begins again because another program writes to what it puts back.
+_ATTEMPTS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +55,7 @@ class ResetReport:
 
     `strategy` is how the touched documents were found, `documents` how many were written,
     `collections` which were put back, `reloads` why some of them were loaded whole, `seconds` how
-    long it took.
+    long it took. `late` are the writes that came after `Staged.finish`.
     """
 
     strategy: Tier
@@ -50,6 +63,7 @@ class ResetReport:
     collections: tuple[str, ...]
     seconds: float
     reloads: Mapping[str, str] = field(default_factory=dict)
+    late: tuple[LateWrites, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +88,29 @@ class Staged:
         scenario: Scenario,
         database: Database,
         tracker: Tracker,
+        catalog: Catalog,
+        *,
+        since: Point | None = None,
         proof: Fingerprint | None = None,
+        natural_order: NaturalOrder = "small",
     ) -> None:
-        """Take over `database`, which holds exactly `scenario` and has the fingerprint `proof`."""
+        """Take over `database`, which held exactly `scenario` at `since` (None: now).
+
+        `catalog` is what it held then; `proof` its fingerprint.
+        """
         self.scenario = scenario
         self.database = database
         self._tracker = tracker
-        self._catalog: dict[str, Entry] = list_catalog(database)
-        self._since = tracker.now()
+        self._repair = Repair(scenario, database, tracker, catalog, natural_order)
+        self._since = tracker.now() if since is None else since
         self._mark = self._clean_mark()
-        self._indexes: dict[str, DocumentIndex] = {}
         self._proof = proof
+        self._finished: Moment | None = None
+
+    @property
+    def tier(self) -> Tier:
+        """Say how this deployment tells what was touched."""
+        return self._tracker.tier
 
     def reset(self) -> ResetReport:
         """Bring the database back to its scenario, touching only what has changed.
@@ -92,35 +118,60 @@ class Staged:
         Changes count from here. Raises RestoreError and the errors of the connection.
         """
         started = time.perf_counter()
-        window = self._tracker.touched_since(self._since, self._catalog)
-        reloads = dict(window.collections)
-        written = 0
-        for name, identities in window.documents.items():
-            if len(identities) > _MOST_DOCUMENTS:
-                reloads[name] = f"{len(identities)} of its documents were touched"
-                continue
-            written += self._put_back(name, identities)
-        if reloads:
-            written += self._reload(reloads, window)
+        finished, self._finished = self._finished, None
+        late: tuple[LateWrites, ...] | None = None
+        for attempt in range(1, _ATTEMPTS + 1):
+            window = self._tracker.touched_since(self._since, self._repair.catalog, finished)
+            late = window.late if late is None else late  # later on, some are this reset's own
+            try:
+                written, reloads = self._repair.repair(window)
+                break
+            except (RestoreError, CommandError):
+                # Another program made a document or a collection again before this one could.
+                if attempt == _ATTEMPTS or not self._written_since(window):
+                    raise
         self._since = self._tracker.resume(self._since, window)
         self._mark = self._clean_mark()
         return ResetReport(
             self._tracker.tier,
             written,
-            tuple(sorted({*window.documents, *reloads})),
+            tuple(sorted({*window.documents, *window.collections})),
             time.perf_counter() - started,
             reloads,
+            late or (),
         )
+
+    def finish(self) -> None:
+        """Say that whoever used the database is done: the next reset reports what comes later."""
+        self._finished = self._tracker.moment()
+
+    def late(self) -> tuple[LateWrites, ...]:
+        """Tell which writes have come since `finish`; none where that was not said."""
+        if self._finished is None:
+            return ()
+        catalog = self._repair.catalog
+        return self._tracker.touched_since(self._since, catalog, self._finished).late
+
+    def remember(self) -> None:
+        """Enter in the ledger how little has to be put right when the scenario is staged again."""
+        point = self._since if isinstance(self._since, Timestamp) else None
+        advance_baseline(self.database, point, list_uuids(self.database))
+
+    def _written_since(self, window: Window) -> bool:
+        later = self._tracker.touched_since(window.until, window.catalog)
+        return bool(later.documents or later.collections)
 
     def mark(self) -> None:
         """Let changes count from the state that the database is in now."""
-        window = self._tracker.touched_since(self._since, self._catalog)
+        window = self._tracker.touched_since(self._since, self._repair.catalog)
         live = live_state(self.database).collections if window.collections else {}
         documents: dict[str, dict[bytes, bytes | None]] = {}
         for name, identities in window.documents.items():
             found = find_documents(self.database, window.catalog[name].definition, identities)
             documents[name] = {identity: found.get(identity) for identity in identities}
-        collections = {name: _hold(live.get(name)) for name in window.collections}
+        collections = {
+            name: spooled(live[name]) if name in live else None for name in window.collections
+        }
         self._mark = _Mark(window.until, window.catalog, documents, collections)
 
     def changes(self) -> Changes:
@@ -162,7 +213,20 @@ class Staged:
                 f"{describe(self.database)} is not what the scenario {self.scenario.label} says, in"
                 f" {', '.join(wrong)}: another program writes to it, or this is a fault of"
                 " mongoshot; give the tests a database of their own with --db-name"
+                f"\n{self._what_differs(wrong)}"
             )
+
+    def _what_differs(self, names: list[str]) -> str:
+        live = live_state(self.database).collections
+        expected, found = (
+            MemoryState(label, {name: state[name] for name in names if name in state})
+            for label, state in (
+                (self.scenario.label, self.scenario.collections),
+                (describe(self.database), live),
+            )
+        )
+        difference = compare(expected, found)
+        return str(difference) if difference else "its documents agree by now, or their order"
 
     def _at_mark(self, name: str) -> Collection | None:
         """Return a collection as it was at the mark."""
@@ -178,7 +242,7 @@ class Staged:
         definition = self._mark.catalog[name].definition
         after = find_documents(self.database, definition, identities)
         touched_before = self._mark.documents.get(name, {})
-        before = dict(self._index(name).find(identities - touched_before.keys()))
+        before = dict(self._repair.original(name).find(identities - touched_before.keys()))
         before |= {i: d for i, d in touched_before.items() if d is not None and i in identities}
         changes = [
             compare_documents(before[i], after[i]) for i in in_order(before.keys() & after.keys())
@@ -191,48 +255,8 @@ class Staged:
             deleted=tuple(before[i] for i in in_order(before.keys() - after.keys())),
         )
 
-    def _put_back(self, name: str, identities: set[bytes]) -> int:
-        definition, session = self._catalog[name].definition, self._tracker.session
-        if session is None:
-            raise RestoreError(f"documents of {name} were tracked, and cannot be written apart")
-        pristine = self._index(name).find(identities)
-        # All go before the first comes, so that no unique index sees two that swapped a value.
-        remove(self.database, definition, identities, session)
-        if pristine:
-            insert(self.database, definition, b"".join(pristine.values()), session)
-        return len(pristine)
-
-    def _reload(self, reloads: Mapping[str, str], window: Window) -> int:
-        baseline = Baseline(self.scenario.digest, self.scenario.label, complete=False)
-        write_baseline(self.database, baseline)
-        there = [window.catalog[name].definition for name in reloads if name in window.catalog]
-        drop_all(self.database, there)
-        wanted = {
-            name: collection.definition
-            for name, collection in self.scenario.collections.items()
-            if name in reloads
-        }
-        documents = 0
-        for name in reloads:
-            self._catalog.pop(name, None)
-        for definition in in_creation_order(wanted):
-            collection = self.scenario.collections[definition.name]
-            documents += load_collection(collection, self.database, session=self._tracker.session)
-        now = list_catalog(self.database)
-        self._catalog |= {
-            name: Entry(definition, now[name].uuid if name in now else None)
-            for name, definition in wanted.items()
-        }
-        write_baseline(self.database, replace(baseline, complete=True))
-        return documents
-
-    def _index(self, name: str) -> DocumentIndex:
-        if name not in self._indexes:
-            self._indexes[name] = DocumentIndex(self.scenario.collections[name])
-        return self._indexes[name]
-
     def _clean_mark(self) -> _Mark:
-        return _Mark(self._since, dict(self._catalog), {}, {})
+        return _Mark(self._since, dict(self._repair.catalog), {}, {})
 
 
 def restore(
@@ -242,28 +266,59 @@ def restore(
     allowed_hosts: Hosts[str] = frozenset(),
     claimed: bool = False,
     verifiable: bool = False,
+    natural_order: NaturalOrder = "small",
     progress: Progress = no_progress,
 ) -> Staged:
     """Restore a scenario into a database, in full, and return it staged.
 
     `verifiable` takes the fingerprint that `Staged.verify` needs, for which the server reads all of
     the database. `allowed_hosts` are hosts besides loopback that may be written to, by exact name.
-    `claimed` says that the caller asked the guard before, and has the database since. The snapshot
+    `claimed` says that the caller asked the guard before, and has the database since.
+    `natural_order` says whether a reset gives documents their place in it back. The snapshot
     is verified before the first write; a restore that is cut short leaves the database
     marked as incomplete.
 
     Raises SnapshotDamagedError, OwnershipError, RestoreError, ServerError.
     """
-    load(scenario, database, allowed_hosts=allowed_hosts, claimed=claimed, progress=progress)
-    proof = take_fingerprint(database) if verifiable else None
-    return Staged(scenario, database, open_tracker(database), proof)
+    catalog, baseline = load(
+        scenario, database, allowed_hosts=allowed_hosts, claimed=claimed, progress=progress
+    )
+    tracker = open_tracker(database)
+    return Staged(
+        scenario,
+        database,
+        tracker,
+        catalog,
+        since=baseline.point if tracker.tier != "fingerprints" else None,
+        proof=take_fingerprint(database) if verifiable else None,
+        natural_order=natural_order,
+    )
 
 
-def _hold(collection: Collection | None) -> Collection | None:
-    if collection is None:
+def resume(
+    scenario: Scenario, database: Database, *, natural_order: NaturalOrder = "small"
+) -> tuple[Staged, ResetReport] | None:
+    """Stage a database that was restored from this very scenario before by what was touched since.
+
+    Returns None where the ledger does not say that it was, or the server keeps no trace of writes.
+    The caller has asked the guard. Raises SnapshotDamagedError, RestoreError, ServerError.
+    """
+    baseline = read_baseline(database)
+    if baseline is None or not baseline.complete or baseline.digest != scenario.digest:
         return None
-    chunks = list(collection.chunks())
-    return Collection(collection.definition, partial(_reread, chunks))
+    if baseline.point is None:
+        return None
+    scenario.verify(unchanged_is_enough=True)
+    catalog = {
+        name: Entry(collection.definition, baseline.collections.get(name))
+        for name, collection in scenario.collections.items()
+    }
+    if (tracker := open_tracker(database)).tier == "fingerprints":
+        return None
+    staged = Staged(
+        scenario, database, tracker, catalog, since=baseline.point, natural_order=natural_order
+    )
+    return staged, staged.reset()
 
 
 def _replaced(collection: Collection, touched: Mapping[bytes, bytes | None]) -> Iterator[bytes]:
@@ -271,7 +326,3 @@ def _replaced(collection: Collection, touched: Mapping[bytes, bytes | None]) -> 
         if document_id(document) not in touched:
             yield document
     yield from (document for document in touched.values() if document is not None)
-
-
-def _reread(chunks: list[bytes]) -> Iterator[bytes]:
-    return iter(chunks)

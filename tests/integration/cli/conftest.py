@@ -1,27 +1,20 @@
-"""Fixtures for tests of the command line: commands typed in a directory, servers of odd kinds."""
+"""Fixtures for tests of the command line: commands typed in a directory."""
 
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-import pymongo
 import pytest
-from pymongo.errors import PyMongoError
 
 from mongoshot import capture
-from mongoshot.errors import MongodNotFoundError
-from mongoshot.server.connection import Client, Database
-from mongoshot.server.embedded.binary import find_mongod
+from mongoshot.server.connection import Database
 
 Completed = subprocess.CompletedProcess[str]
-StartMongod = Callable[..., str]
 
 #: What would answer for an option that a test leaves out.
 _VARIABLES = ("DB_URL", "DB_NAME", "SNAPSHOTS_PATH", "SCENARIO_SOURCE_URL", "SCENARIO_SOURCE_NAME")
@@ -110,46 +103,3 @@ def where(server_url: str, orders: Database) -> list[str]:
 def captured(orders: Database, tmp_path: Path) -> Path:
     """Give the scenario `orders` of the small database: its directory."""
     return capture(orders, tmp_path / "snapshots" / "orders").path
-
-
-@pytest.fixture(scope="session")
-def start_mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartMongod]:
-    """Start a mongod with options of its own; returns its `host:port` when it answers."""
-    started: list[subprocess.Popen[bytes]] = []
-
-    def start(*options: str) -> str:
-        try:
-            binary = find_mongod(os.environ.get("MONGOSHOT_MONGOD") or None)
-        except MongodNotFoundError as error:
-            pytest.skip(str(error))
-        directory = tmp_path_factory.mktemp("mongod")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        listens = ("--bind_ip", "127.0.0.1", "--port", str(port), "--nounixsocket")
-        stores = ("--dbpath", str(directory), "--logpath", str(directory / "log"))
-        command = [str(binary), *listens, *stores, "--wiredTigerCacheSizeGB", "0.25", *options]
-        started.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))
-        _await(f"127.0.0.1:{port}", started[-1])
-        return f"127.0.0.1:{port}"
-
-    yield start
-    for mongod in started:
-        mongod.kill()
-        mongod.wait()
-
-
-def _await(address: str, mongod: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        client: Client = pymongo.MongoClient(
-            f"mongodb://{address}", directConnection=True, serverSelectionTimeoutMS=200
-        )
-        with client:
-            try:
-                client.admin.command("ping")
-            except PyMongoError:
-                assert mongod.poll() is None
-                assert time.monotonic() < deadline
-            else:
-                return

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from mongoshot.server.connection import Database
-from mongoshot.server.ownership import read_baseline
+from mongoshot.server.ledger import read_baseline
 
 from .conftest import Completed, Run
 

@@ -14,7 +14,7 @@ import pytest
 from mongoshot import Snapshot, compare
 from mongoshot.server.collections import live_state
 from mongoshot.server.connection import Database
-from mongoshot.server.ownership import read_baseline
+from mongoshot.server.ledger import read_baseline
 
 from .conftest import Completed, Run
 

@@ -15,9 +15,10 @@ import pytest
 from mongoshot import Snapshot, compare
 from mongoshot.server.collections import live_state
 from mongoshot.server.connection import Client
-from mongoshot.server.ownership import read_baseline
+from mongoshot.server.ledger import read_baseline
 
-from .conftest import Run, StartMongod
+from ..conftest import StartMongod
+from .conftest import Run
 
 Refused = Callable[..., str]
 

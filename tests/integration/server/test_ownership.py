@@ -11,13 +11,12 @@ import pytest
 from mongoshot import Snapshot, capture, restore
 from mongoshot.errors import DatabaseRefusedError, HostRefusedError
 from mongoshot.server.connection import Client, Database
+from mongoshot.server.ledger import Baseline, write_baseline
 from mongoshot.server.ownership import (
-    Baseline,
     adopt,
     check_host,
     check_writable,
     disown,
-    write_baseline,
 )
 from mongoshot.snapshot.overlay import overlay
 

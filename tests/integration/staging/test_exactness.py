@@ -17,8 +17,7 @@ from pymongo.errors import PyMongoError
 
 from mongoshot import Snapshot
 from mongoshot.server.connection import Client, Database, connect
-from mongoshot.server.tracking.fingerprints import FingerprintTracker, take_fingerprint
-from mongoshot.server.tracking.oplog import OplogTracker
+from mongoshot.server.tracking.fingerprints import take_fingerprint
 from mongoshot.server.tracking.window import Tracker
 from mongoshot.staging.load import load
 from mongoshot.staging.staged import Staged
@@ -125,15 +124,14 @@ operations: st.SearchStrategy[Operation] = st.one_of(
 )
 
 
-@pytest.fixture(scope="module", params=["oplog", "fingerprints"])
+@pytest.fixture(scope="module")
 def staged(
-    request: pytest.FixtureRequest, mongo_client: Client, every_kind: Snapshot
+    open_each_tracker: Callable[[Database], Tracker], mongo_client: Client, every_kind: Snapshot
 ) -> Iterator[Staged]:
     """Give one staged database for all examples, by each way of tracking."""
-    database = mongo_client[f"exact_{os.getpid()}_{request.param}"]
-    load(every_kind, database)
-    tracker: Tracker = (OplogTracker if request.param == "oplog" else FingerprintTracker)(database)
-    yield Staged(every_kind, database, tracker)
+    database = mongo_client[f"exact_{os.getpid()}_{open_each_tracker.__name__}"]
+    catalog, _ = load(every_kind, database)
+    yield Staged(every_kind, database, open_each_tracker(database), catalog)
     mongo_client.drop_database(database)
     mongo_client["mongoshot"]["databases"].delete_one({"_id": database.name})
 

@@ -15,7 +15,7 @@ import pytest
 from mongoshot import capture, restore
 from mongoshot.errors import RestoreError, SnapshotDamagedError
 from mongoshot.server.connection import Database
-from mongoshot.server.ownership import read_baseline
+from mongoshot.server.ledger import read_baseline
 from mongoshot.snapshot.directory import Snapshot
 from mongoshot.snapshot.manifest import Origin
 from mongoshot.snapshot.model import MemoryState

@@ -19,6 +19,7 @@ from bson.timestamp import Timestamp
 from pymongo import errors as driver
 from pymongo.client_session import ClientSession
 
+from mongoshot.errors import CommandError
 from mongoshot.server.connection import RAW, Database, translated
 from mongoshot.server.tracking.window import (
     Catalog,
@@ -28,6 +29,7 @@ from mongoshot.server.tracking.window import (
     Touched,
     Window,
     read_moment,
+    read_point,
     to_window,
 )
 from mongoshot.snapshot.elements import document_id
@@ -79,15 +81,14 @@ class OplogTracker:
 
     def now(self) -> Timestamp:
         """Return the time of the newest entry: all that is written later lies behind it."""
-        with translated("ask the server for the time of its oplog"):
-            reply = self._database.client.admin.command("ping")
-        time: Timestamp = reply["operationTime"]
-        return time
+        point = read_point(self._database)
+        if point is None:
+            raise CommandError("the server has no oplog")
+        return point
 
     def moment(self) -> Moment | None:
         """Return the time of the newest entry with the server's clock."""
-        with translated("ask the server for the time of its oplog"):
-            return read_moment(self._database)
+        return read_moment(self._database)
 
     def touched_since(self, since: Point, catalog: Catalog, ended: Moment | None = None) -> Window:
         """Tell what was touched behind `since`, at which the database held `catalog`."""

@@ -17,7 +17,8 @@ from bson.timestamp import Timestamp
 from pymongo.client_session import ClientSession
 
 from mongoshot.server.catalog import Entry, list_catalog
-from mongoshot.server.connection import RAW, Database
+from mongoshot.server.connection import RAW, Database, translated
+from mongoshot.snapshot.model import Definition
 
 Tier = Literal["oplog", "change stream", "fingerprints"]
 
@@ -130,13 +131,25 @@ class Tracker(Protocol):
         ...
 
 
+def read_point(database: Database) -> Timestamp | None:
+    """Ask for the time of the newest write; None on a standalone server, which has none.
+
+    https://www.mongodb.com/docs/manual/reference/method/db.runCommand/#response
+    """
+    with translated("ask the server for the time of its newest write"):
+        reply = database.client.admin.command("ping")
+    point: Timestamp | None = reply.get("operationTime")
+    return point
+
+
 def read_moment(database: Database) -> Moment:
     """Ask a member of a replica set, or a mongos, for the time of its newest write and its clock.
 
     https://www.mongodb.com/docs/manual/reference/command/hello/
     """
     # Raw, so that the clock comes as in the entries of the oplog, whatever the client's URL says.
-    reply: Any = database.client.admin.command("hello", codec_options=RAW)
+    with translated("ask the server for the time of its newest write"):
+        reply: Any = database.client.admin.command("hello", codec_options=RAW)
     return Moment(reply["operationTime"], reply["localTime"])
 
 
@@ -178,6 +191,17 @@ def _compare(before: Catalog, now: Catalog) -> dict[str, str]:
     return reasons
 
 
+def why_not_by_document(definition: Definition) -> str | None:
+    """Say why a collection cannot be put right one document at a time; None where it can."""
+    if definition.capped:
+        return "it is capped: the order of its documents counts"
+    if definition.type == "timeseries":
+        return "it is a time series"
+    if any(index.get("prepareUnique") for index in definition.decoded_indexes()):
+        return "one of its indexes refuses documents that were there before it"
+    return None
+
+
 def _by_name(
     touched: Touched, names: Mapping[bytes, str], catalog: Catalog, collections: dict[str, str]
 ) -> dict[str, set[bytes]]:
@@ -187,13 +211,8 @@ def _by_name(
         # A stranger was created since, and is among the collections where it is still there.
         if (name := names.get(uuid)) is None or name in collections:
             continue
-        definition = catalog[name].definition
-        if definition.capped:
-            collections[name] = "it is capped: the order of its documents counts"
-        elif definition.type == "timeseries":
-            collections[name] = "it is a time series"
-        elif any(index.get("prepareUnique") for index in definition.decoded_indexes()):
-            collections[name] = "one of its indexes refuses documents that were there before it"
+        if reason := why_not_by_document(catalog[name].definition):
+            collections[name] = reason
         else:
             documents[name] = identities
     return documents

@@ -1,0 +1,48 @@
+"""One database object for a whole run, which stands for one of several databases at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pymongo.database import Database as PymongoDatabase
+
+from mongoshot.server.connection import Database
+
+
+class CurrentDatabase(PymongoDatabase[dict[str, Any]]):
+    """Be the database that was set last, by `switch`.
+
+    A collection or a change stream that is taken from it stays with the database of that time.
+    Any public attribute of its own would hide a collection of that name.
+    """
+
+    def __init__(self, target: Database) -> None:
+        """Stand for `target` at first."""
+        self._target = target
+        super().__init__(target.client, target.name)
+
+    def __getitem__(self, name: str) -> Any:
+        """Return a collection of the current database."""
+        return self._target[name]
+
+    def get_collection(self, *arguments: Any, **options: Any) -> Any:
+        """Return a collection of the current database."""
+        return self._target.get_collection(*arguments, **options)
+
+    def create_collection(self, *arguments: Any, **options: Any) -> Any:
+        """Create a collection in the current database."""
+        return self._target.create_collection(*arguments, **options)
+
+    def with_options(self, *arguments: Any, **options: Any) -> Any:
+        """Return the current database with other options."""
+        return self._target.with_options(*arguments, **options)
+
+    def watch(self, *arguments: Any, **options: Any) -> Any:
+        """Watch the current database."""
+        return self._target.watch(*arguments, **options)
+
+
+def switch(database: CurrentDatabase, target: Database) -> None:
+    """Let `database` stand for `target`, of the same client, from now on."""
+    database._target = target  # noqa: SLF001 - see the class: a method would hide a collection
+    database._name = target.name  # noqa: SLF001 - what all else in the driver's class works by

@@ -1,0 +1,156 @@
+"""Putting right what was touched: single documents in their place, or a collection from new."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from itertools import zip_longest
+
+from bson.timestamp import Timestamp
+
+from mongoshot.comparison.difference import pair_documents
+from mongoshot.config import NaturalOrder
+from mongoshot.errors import CommandError
+from mongoshot.server.catalog import Entry, find_uuid
+from mongoshot.server.collections import create, drop, read_chunks
+from mongoshot.server.connection import Database
+from mongoshot.server.documents import find_documents, insert, put_back, remove
+from mongoshot.server.ledger import write_baseline
+from mongoshot.server.tracking.window import Catalog, Tracker, Window, why_not_by_document
+from mongoshot.snapshot.elements import document_id
+from mongoshot.snapshot.lookup import DocumentIndex
+from mongoshot.snapshot.model import Collection, Definition, Scenario, in_creation_order
+from mongoshot.staging.load import complete_baseline, drop_all, fill
+
+#: Touched documents of one collection from which it is reloaded whole.
+_MOST_DOCUMENTS = 10_000
+#: Documents of a collection that may be written again so that one comes back to its place: these
+#: take a server about two milliseconds.
+_FEW_DOCUMENTS = 100
+#: Times that a collection is dropped again because another program has made it meanwhile.
+_ATTEMPTS = 10
+
+
+class Repair:
+    """Bring collections of one database back to its scenario; `catalog` is what it then holds."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        database: Database,
+        tracker: Tracker,
+        catalog: Catalog,
+        natural_order: NaturalOrder,
+    ) -> None:
+        """Write to `database`, by the session of `tracker`, so that it leaves the writes out."""
+        self.catalog: dict[str, Entry] = dict(catalog)
+        self._scenario = scenario
+        self._database = database
+        self._tracker = tracker
+        self._natural_order = natural_order
+        self._indexes: dict[str, DocumentIndex] = {}
+
+    def original(self, name: str) -> DocumentIndex:
+        """Return the documents of a collection as they are in the scenario."""
+        if name not in self._indexes:
+            self._indexes[name] = DocumentIndex(self._scenario.collections[name])
+        return self._indexes[name]
+
+    def repair(self, window: Window) -> tuple[int, dict[str, str]]:
+        """Put right all that a window names.
+
+        Returns how many documents were written, and which collections were loaded whole and why.
+        Raises RestoreError and the errors of the connection; then all may be tried again.
+        """
+        documents, reloads = dict(window.documents), dict(window.collections)
+        if self._tracker.session is None:
+            # Some of it this repair's predecessor may have written, as it is to be; and to read a
+            # collection costs less than to load it.
+            many = [name for name, ids in documents.items() if len(ids) > _MOST_DOCUMENTS]
+            for name in (*reloads, *many):
+                differing = self._differing(name, window)
+                if differing is not None:
+                    documents[name] = differing
+                    reloads.pop(name, None)
+        written = 0
+        for name, identities in documents.items():
+            if len(identities) > _MOST_DOCUMENTS:
+                reloads[name] = f"more than {_MOST_DOCUMENTS:,} of its documents were touched"
+            elif (count := self._put_back(name, identities)) is None:
+                reloads[name] = "the natural order of many of its documents was changed"
+            else:
+                written += count
+        if reloads:
+            written += self._reload(reloads, window)
+        return written, reloads
+
+    def _put_back(self, name: str, identities: set[bytes]) -> int | None:
+        """Put documents back and return how many; None where the collection has to be reloaded."""
+        definition, session = self.catalog[name].definition, self._tracker.session
+        original = self.original(name)
+        pristine = original.find(identities)
+        if session is None:
+            there = find_documents(self._database, definition, identities)
+            identities = {i for i in identities if there.get(i) != pristine.get(i)}
+            pristine = {i: document for i, document in pristine.items() if i in identities}
+            if not identities:
+                return 0
+        inserted = put_back(self._database, definition, identities, pristine, session)
+        if not inserted or (self._natural_order == "small" and len(original) > _FEW_DOCUMENTS):
+            return len(pristine)
+        behind = original.from_first(inserted, _MOST_DOCUMENTS)
+        if behind is None:
+            return None
+        if len(behind) > len(inserted):
+            remove(self._database, definition, behind, session)
+            insert(self._database, definition, b"".join(behind.values()), session)
+        return len({*pristine, *behind})
+
+    def _differing(self, name: str, window: Window) -> set[bytes] | None:
+        """Name the documents that are not as in the scenario; None where these would not do."""
+        now = window.catalog.get(name)
+        if now is None or now != self.catalog.get(name):
+            return None
+        live = Collection(now.definition, partial(read_chunks, self._database, now.definition))
+        pair = self._scenario.collections[name].documents(), live.documents()
+        if why_not_by_document(now.definition):
+            return set() if all(a == b for a, b in zip_longest(*pair)) else None
+        differing: set[bytes] = set()
+        for before, after in pair_documents(*pair):
+            differing.add(document_id(before or after or b""))
+            if len(differing) > _MOST_DOCUMENTS:
+                break
+        return differing
+
+    def _reload(self, reloads: Mapping[str, str], window: Window) -> int:
+        point = window.until if isinstance(window.until, Timestamp) else None
+        baseline = complete_baseline(self._scenario, self.catalog, point)
+        write_baseline(self._database, replace(baseline, complete=False, collections={}))
+        there = [window.catalog[name].definition for name in reloads if name in window.catalog]
+        drop_all(self._database, there)
+        wanted = {
+            name: collection.definition
+            for name, collection in self._scenario.collections.items()
+            if name in reloads
+        }
+        documents = 0
+        for definition in in_creation_order(wanted):
+            self._create(definition)
+            # Before it is filled: one that somebody makes anew meanwhile has another.
+            uuid = find_uuid(self._database, definition)
+            collection = self._scenario.collections[definition.name]
+            documents += fill(collection, self._database, session=self._tracker.session)
+            self.catalog[definition.name] = Entry(definition, uuid)
+        write_baseline(self._database, complete_baseline(self._scenario, self.catalog, point))
+        return documents
+
+    def _create(self, definition: Definition) -> None:
+        for _ in range(_ATTEMPTS):
+            with contextlib.suppress(CommandError):
+                create(self._database, definition)
+                return
+            # Another program's write has made it again since it was dropped.
+            drop(self._database, definition.name)
+        create(self._database, definition)

@@ -5,12 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test lint types imports unit examples test-long clean
+.PHONY: help demo test lint types imports unit examples test-long bench clean
 
 help:
 	@echo "make demo       watch the whole job on a real MongoDB"
 	@echo "make test       format, lint, types, import rules, and all tests that take seconds"
 	@echo "make test-long  the tests that take minutes"
+	@echo "make bench      what a reset costs beside other ways; fewer: make bench SIZES=\"1000 20000\""
 	@echo "make clean      remove what the others made"
 
 $(READY): pyproject.toml
@@ -44,6 +45,12 @@ examples: $(READY)
 
 test-long: $(READY)
 	$(BIN)/pytest -m long tests
+
+# How many documents; other options: .venv/bin/python -m tests.benchmarks --help
+SIZES := 1000 20000 200000 1000000
+
+bench: $(READY)
+	@$(BIN)/python -m tests.benchmarks --sizes "$(SIZES)"
 
 clean:
 	rm -rf $(VENV) .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist

@@ -25,7 +25,7 @@ def test_the_package_loads_no_driver_and_nothing_heavy() -> None:
 
 
 def test_the_plugin_loads_nothing_heavy() -> None:
-    heavy = ("pymongo", "bson", "syrupy", "rich", "click", "psutil", "filelock")
+    heavy = ("pymongo", "bson", "syrupy", "rich", "click", "psutil", "filelock", "platformdirs")
     assert loaded_by("mongoshot.plugin", *heavy) == set()
 
 

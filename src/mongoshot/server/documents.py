@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Collection as Identities
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from bson.int64 import Int64
 from bson.raw_bson import RawBSONDocument
-from pymongo import DeleteOne, InsertOne, ReplaceOne, WriteConcern
-from pymongo import errors as driver
 from pymongo.client_session import ClientSession
 
 from mongoshot.errors import RestoreError
@@ -29,11 +28,20 @@ from mongoshot.snapshot.model import Definition
 _MAY_BE_EMPTY_TIMESTAMP = re.compile(rb"\x11[^\x00]*\x00\x00{8}")
 _DUPLICATE_KEY = 11000
 #: The server has done it; what a crash would lose, the next restore brings back.
-_ACKNOWLEDGED = WriteConcern(w=1)
+_ACKNOWLEDGED = {"w": 1}
 #: Ids asked for at a time: one of them has at most some kilobytes, and mostly some bytes.
 _MOST_IDS = 5_000
-#: Half of what servers take in one command (maxWriteBatchSize, 100,000 documents).
-_MOST_DOCUMENTS = 50_000
+#: Half of what servers take in one command: maxWriteBatchSize is 100,000 operations, and
+#: maxMessageSizeBytes 48,000,000 bytes, of which one document may have a third.
+_MOST_OPERATIONS, _MOST_BYTES = 50_000, 24_000_000
+
+#: Beyond what a driver counts to.
+_FIRST_NUMBER = 1 << 40
+
+#: The parts around the `_id` and the document of an operation, each as its element begins.
+_QUERY, _REPLACEMENT, _ID = b"\x03q\0", b"\x03u\0", b"\x03_id\0"
+_ONLY_ONE = b"\x10limit\0\x01\0\0\0"
+_UPSERT = b"\x08upsert\0\x01"
 
 
 def find_documents(
@@ -61,197 +69,186 @@ def _one_of(identities: list[bytes]) -> RawBSONDocument:
     return RawBSONDocument(framed(b"\x04$in\0" + framed(values)))
 
 
-def put_back(
-    database: Database,
-    definition: Definition,
-    identities: Identities[bytes],
-    pristine: Mapping[bytes, bytes],
-    session: ClientSession | None,
-) -> list[bytes]:
-    """Make the documents with these ids (as `document_id` gives them) what they were, or gone.
+class Writer:
+    """Write documents to a database, all in this thread.
 
-    `pristine` are those that are to be there, by id; what is there is replaced in its place.
-    Returns the ids that had to be inserted, in that order: they come last in natural order.
-    Raises RestoreError.
+    With a session of its own, the oplog tells the writes from everybody else's: it has session and
+    number of retryable writes. The session is never ended: by the driver's pool it would come to
+    somebody who counts from a smaller number, which the server refuses.
+    https://github.com/mongodb/specifications/blob/master/source/retryable-writes/retryable-writes.md
     """
-    try:
-        found = _replace(database, definition, identities, pristine, session)
-    except driver.BulkWriteError:
-        # Two documents swapped a unique value, or one has a key that a replacement must not have:
-        # all go before the first comes.
-        remove(database, definition, identities, session)
-        missing = list(pristine)
-    else:
-        missing = []
-        if found < len(pristine):
-            there = find_documents(database, definition, pristine)
-            missing = [identity for identity in pristine if identity not in there]
-    if missing:
-        chunk = b"".join(pristine[identity] for identity in missing)
-        insert(database, definition, chunk, session)
-    return missing
 
+    def __init__(self, database: Database, session: ClientSession | None = None) -> None:
+        """Write to `database`."""
+        self._database = database
+        self._session = session
+        self._numbers = itertools.count(_FIRST_NUMBER)
 
-class _Replacement(RawBSONDocument):
-    """Spare the driver to decode a document, which it may not be able to, to see it not empty."""
+    @property
+    def own_entries(self) -> dict[str, Any]:
+        """Return a filter of the oplog for what this one has written, with its session."""
+        assert self._session is not None  # noqa: S101 - for the type checker
+        # By number, too: the session comes from a pool, and others may have written in it before.
+        return {
+            "lsid.id": self._session.session_id["id"],
+            "txnNumber": {"$gte": Int64(_FIRST_NUMBER)},
+        }
 
-    def __bool__(self) -> bool:
-        return True
+    def insert(self, definition: Definition, chunk: bytes) -> int:
+        """Insert a chunk of concatenated documents as they are, and return how many.
 
-
-def _replace(
-    database: Database,
-    definition: Definition,
-    identities: Identities[bytes],
-    pristine: Mapping[bytes, bytes],
-    session: ClientSession | None,
-) -> int:
-    name = definition.data_name or definition.name
-    documents = {identity: _Replacement(document) for identity, document in pristine.items()}
-    requests: list[Any] = [
-        DeleteOne({"_id": _equal_to(identity)})
-        for identity in identities
-        if identity not in pristine
-    ]
-    requests += [
-        ReplaceOne({"_id": _equal_to(identity)}, document)
-        for identity, document in documents.items()
-    ]
-    target: Any = database.get_collection(name, codec_options=RAW, write_concern=_ACKNOWLEDGED)
-    with translated(f"write to {target.full_name}", but_not=driver.BulkWriteError):
-        # In order: what is too much goes first, and with it the unique values that it holds.
-        result = target.bulk_write(
-            requests,
-            bypass_document_validation=_past_validation(definition) or None,
-            session=session,
-        )
-        if _MAY_BE_EMPTY_TIMESTAMP.search(b"".join(pristine.values())):
-            _restore_empty_timestamps(database, name, list(documents.values()), session)
-    matched: int = result.matched_count
-    return matched
-
-
-def remove(
-    database: Database,
-    definition: Definition,
-    identities: Iterable[bytes],
-    session: ClientSession | None,
-) -> None:
-    """Remove the documents with these ids (as `document_id` gives them), where there are any."""
-    name = definition.data_name or definition.name
-    target = database.get_collection(name, write_concern=_ACKNOWLEDGED)
-    deletes = [DeleteOne({"_id": _equal_to(identity)}) for identity in identities]
-    with translated(f"write to {target.full_name}"):
-        target.bulk_write(deletes, ordered=False, session=session)
-
-
-def _equal_to(identity: bytes) -> RawBSONDocument:
-    return RawBSONDocument(framed(identity[:1] + b"$eq\0" + identity[1:]))
-
-
-def insert(
-    database: Database,
-    definition: Definition,
-    chunk: bytes,
-    session: ClientSession | None = None,
-) -> int:
-    """Insert a chunk of concatenated documents as they are, and return how many.
-
-    Validators are passed over: the documents were there before. With a session, the oplog tells
-    the writes by it, which costs some of the speed. Raises RestoreError with the namespace and
-    `_id` of the first document that the server does not take.
-    """
-    name = definition.data_name or definition.name
-    documents = [RawBSONDocument(document) for document in split_documents(chunk)]
-    with translated(f"write to {database.name}.{name}"):
-        for start in range(0, len(documents), _MOST_DOCUMENTS):
-            batch = documents[start : start + _MOST_DOCUMENTS]
-            if session is None:
-                reply = _insert_batch(database, definition, batch)
-            else:
-                reply = _insert_told(database, definition, batch, session)
+        Validators are passed over: the documents were there before. Raises RestoreError with the
+        namespace and `_id` of the first document that the server does not take.
+        """
+        documents = list(split_documents(chunk))
+        for batch in _batches(documents):
+            reply = self._run(definition, "insert", batch, ordered=definition.capped)
             if reply["n"] != len(batch):
-                raise _refused(f"{database.name}.{name}", batch, reply)
-        if _MAY_BE_EMPTY_TIMESTAMP.search(chunk):
-            _restore_empty_timestamps(database, name, documents, session)
-    return len(documents)
+                raise self._refused(definition, batch, reply)
+        self._restore_empty_timestamps(definition, documents)
+        return len(documents)
 
+    def remove(self, definition: Definition, identities: Iterable[bytes]) -> None:
+        """Remove the documents with these ids (as `document_id` gives them), where there are any.
 
-def _past_validation(definition: Definition) -> bool:
-    # Only where there is a validator: it takes a right that the role readWrite does not give.
-    return definition.type == "timeseries" or "validator" in definition.decoded_options()
+        Raises RestoreError.
+        """
+        operations = [framed(_find(identity) + _ONLY_ONE) for identity in identities]
+        for batch in _batches(operations):
+            reply = self._run(definition, "delete", batch)
+            if errors := reply.get("writeErrors"):
+                raise RestoreError(
+                    f"{self._namespace(definition)}: the server did not remove a document"
+                    f" ({errors[0]['errmsg'][:200]})"
+                )
 
+    def put_back(
+        self,
+        definition: Definition,
+        identities: Iterable[bytes],
+        pristine: Mapping[bytes, bytes],
+    ) -> list[bytes]:
+        """Make the documents with these ids (as `document_id` gives them) what they were, or gone.
 
-def _insert_batch(
-    database: Database, definition: Definition, batch: list[RawBSONDocument]
-) -> Mapping[str, Any]:
-    command = {
-        "insert": definition.data_name or definition.name,
-        # The driver sends these bytes as a document sequence, without re-encoding.
-        "documents": batch,
-        "ordered": definition.capped,
-    }
-    if _past_validation(definition):
-        command["bypassDocumentValidation"] = True
-    return database.command(command)
+        `pristine` are those that are to be there, by id; what is there is replaced in its place.
+        Returns the ids that had to be inserted, in that order: they come last in natural order.
+        Raises RestoreError.
+        """
+        # What is too much goes first, and with it the unique values that it holds.
+        self.remove(definition, (each for each in identities if each not in pristine))
+        inserted = self._replace(definition, pristine)
+        if inserted is None:
+            # Two documents swapped a unique value, or one has a key that a replacement must not
+            # have: all go before the first comes.
+            self.remove(definition, pristine)
+            self.insert(definition, b"".join(pristine.values()))
+            return list(pristine)
+        self._restore_empty_timestamps(definition, pristine.values())
+        return inserted
 
+    def _replace(
+        self, definition: Definition, pristine: Mapping[bytes, bytes]
+    ) -> list[bytes] | None:
+        """Replace or insert documents; None where the server does not take one of them."""
+        operations = [
+            framed(_find(identity) + _REPLACEMENT + document + _UPSERT)
+            for identity, document in pristine.items()
+        ]
+        ids, inserted = list(pristine), list[bytes]()
+        for start, batch in _numbered(_batches(operations)):
+            reply = self._run(definition, "update", batch, ordered=True)
+            if reply.get("writeErrors"):
+                return None
+            inserted += [ids[start + each["index"]] for each in reply.get("upserted", ())]
+        return inserted
 
-def _insert_told(
-    database: Database,
-    definition: Definition,
-    batch: list[RawBSONDocument],
-    session: ClientSession,
-) -> Mapping[str, Any]:
-    # The oplog has the session of retryable writes alone, and a plain command is none.
-    name = definition.data_name or definition.name
-    target: Any = database.get_collection(name, codec_options=RAW, write_concern=_ACKNOWLEDGED)
-    try:
-        result = target.bulk_write(
-            [InsertOne(document) for document in batch],
-            ordered=definition.capped,
-            bypass_document_validation=_past_validation(definition) or None,
-            session=session,
+    def _restore_empty_timestamps(self, definition: Definition, documents: Iterable[bytes]) -> None:
+        for document in documents:
+            if _MAY_BE_EMPTY_TIMESTAMP.search(document) is None or not any(
+                kind == TIMESTAMP and not any(document[start:end])
+                for kind, _key, start, end in iterate_elements(document)
+            ):
+                continue
+            # An aggregation's literal is the one way in that servers of all versions leave alone.
+            literal = framed(b"\x03$replaceWith\0" + framed(b"\x03$literal\0" + document))
+            pipeline = b"\x04u\0" + framed(b"\x030\0" + literal)
+            operation = framed(_find(document_id(document)) + pipeline)
+            reply = self._run(definition, "update", [operation])
+            if reply["n"] != 1:
+                raise self._refused(definition, [document], reply)
+
+    def _run(
+        self,
+        definition: Definition,
+        verb: str,
+        operations: Sequence[bytes],
+        *,
+        ordered: bool = False,
+    ) -> Mapping[str, Any]:
+        command: dict[str, Any] = {
+            verb: definition.data_name or definition.name,
+            # The driver sends these bytes as a document sequence, without re-encoding.
+            _OPERATIONS[verb]: [RawBSONDocument(operation) for operation in operations],
+            "ordered": ordered,
+            "writeConcern": _ACKNOWLEDGED,
+        }
+        # Only where there is a validator: it takes a right that readWrite does not give.
+        if verb != "delete" and (definition.type == "timeseries" or definition.has_validator):
+            command["bypassDocumentValidation"] = True
+        if self._session is not None:
+            command["txnNumber"] = Int64(next(self._numbers))
+        with translated(f"write to {self._namespace(definition)}"):
+            # Raw: the reply may have ids in it that the driver cannot decode.
+            reply: Any = self._database.command(command, codec_options=RAW, session=self._session)
+        return reply  # type: ignore[no-any-return]
+
+    def _namespace(self, definition: Definition) -> str:
+        return f"{self._database.name}.{definition.data_name or definition.name}"
+
+    def _refused(
+        self, definition: Definition, documents: Sequence[bytes], reply: Mapping[str, Any]
+    ) -> RestoreError:
+        errors = reply.get("writeErrors") or [{}]
+        document = documents[errors[0].get("index", 0)]
+        reason = errors[0].get("errmsg", f"{reply['n']} of {len(documents)} were taken")[:200]
+        if errors[0].get("code") == _DUPLICATE_KEY:
+            reason = "its _id or a unique value is there twice"
+        identity = document_id(document)
+        shown = readable(identity[0], identity[1:]) if identity else "missing"
+        more = f", nor {len(errors) - 1} more" if len(errors) > 1 else ""
+        return RestoreError(
+            f"{self._namespace(definition)}, _id {shown}: the server did not take the document"
+            f" ({reason}){more}; the database is marked incomplete, and the next restore starts"
+            " over"
         )
-    except driver.BulkWriteError as error:
-        return {"n": error.details["nInserted"], "writeErrors": error.details["writeErrors"]}
-    return {"n": result.inserted_count}
 
 
-def _restore_empty_timestamps(
-    database: Database,
-    name: str,
-    documents: list[RawBSONDocument],
-    session: ClientSession | None = None,
-) -> None:
-    # An aggregation's literal is the one way in that servers of all versions leave alone.
-    for document in documents:
-        raw = bytes(document.raw)
-        if any(
-            kind == TIMESTAMP and not any(raw[start:end])
-            for kind, _key, start, end in iterate_elements(raw)
-        ):
-            identity = document_id(raw)
-            database[name].update_one(
-                # As bytes: a document may hold what the driver cannot decode.
-                {"_id": _equal_to(identity)},
-                [{"$replaceWith": {"$literal": document}}],
-                bypass_document_validation=True,
-                session=session,
-            )
+#: What the operations of a command are called in it.
+_OPERATIONS = {"insert": "documents", "update": "updates", "delete": "deletes"}
 
 
-def _refused(
-    namespace: str, documents: list[RawBSONDocument], reply: Mapping[str, Any]
-) -> RestoreError:
-    errors = reply.get("writeErrors") or [{}]
-    document = bytes(documents[errors[0].get("index", 0)].raw)
-    reason = errors[0].get("errmsg", f"{reply['n']} of {len(documents)} were taken")[:200]
-    if errors[0].get("code") == _DUPLICATE_KEY:
-        reason = "its _id or a unique value is there twice"
-    identity = document_id(document)
-    shown = readable(identity[0], identity[1:]) if identity else "missing"
-    more = f", nor {len(errors) - 1} more" if len(errors) > 1 else ""
-    return RestoreError(
-        f"{namespace}, _id {shown}: the server did not take the document ({reason}){more}; the"
-        " database is marked incomplete, and the next restore starts over"
-    )
+def _find(identity: bytes) -> bytes:
+    """Make the query of an operation, as bytes: an id may be what the driver cannot decode."""
+    return _QUERY + framed(_ID + framed(identity[:1] + b"$eq\0" + identity[1:]))
+
+
+def _batches(operations: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Cut operations into what one command takes."""
+    batch: list[bytes] = []
+    size = 0
+    for operation in operations:
+        if batch and (len(batch) == _MOST_OPERATIONS or size + len(operation) > _MOST_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(operation)
+        size += len(operation)
+    if batch:
+        yield batch
+
+
+def _numbered(batches: Iterable[list[bytes]]) -> Iterator[tuple[int, list[bytes]]]:
+    """Give each batch with the number of operations before it."""
+    start = 0
+    for batch in batches:
+        yield start, batch
+        start += len(batch)

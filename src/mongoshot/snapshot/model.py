@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 import bson
 from bson.codec_options import CodecOptions, DatetimeConversion
 
-from mongoshot.snapshot.elements import split_documents
+from mongoshot.snapshot.elements import iterate_elements, split_documents
 
 CollectionType = Literal["collection", "view", "timeseries"]
 
@@ -70,7 +70,15 @@ class Definition:
     @property
     def capped(self) -> bool:
         """Tell whether the natural order of the documents is part of what the collection is."""
-        return bool(self.decoded_options().get("capped"))
+        return self._has_option(b"capped") and bool(self.decoded_options()["capped"])
+
+    @property
+    def has_validator(self) -> bool:
+        """Tell whether the server checks what is written."""
+        return self._has_option(b"validator")
+
+    def _has_option(self, key: bytes) -> bool:
+        return any(each == key for _, each, _, _ in iterate_elements(self.options))
 
     def decoded_options(self) -> dict[str, Any]:
         """Return the options as Python values."""

@@ -12,8 +12,8 @@ from bson.timestamp import Timestamp
 from mongoshot.errors import CommandError
 from mongoshot.server.catalog import list_catalog, list_definitions
 from mongoshot.server.collections import create, create_indexes, drop
-from mongoshot.server.connection import ClientSession, Database
-from mongoshot.server.documents import insert
+from mongoshot.server.connection import Database
+from mongoshot.server.documents import Writer
 from mongoshot.server.ledger import Baseline, write_baseline
 from mongoshot.server.ownership import claim
 from mongoshot.server.tracking.window import Catalog, read_point
@@ -57,9 +57,10 @@ def load(
     drop_all(database, list_definitions(database).values())
     with contextlib.suppress(CommandError):  # not every user has the right
         drop(database, "system.views")  # left empty by the last view, it would be in the way
+    writer = Writer(database)
     for definition in in_creation_order(definitions):
         create(database, definition)
-        fill(scenario.collections[definition.name], database, progress)
+        fill(scenario.collections[definition.name], database, writer, progress)
     catalog = list_catalog(database)
     baseline = complete_baseline(scenario, catalog, read_point(database))
     write_baseline(database, baseline)
@@ -81,8 +82,8 @@ def drop_all(database: Database, definitions: Iterable[Definition]) -> None:
 def fill(
     collection: Collection,
     database: Database,
+    writer: Writer,
     progress: Progress = no_progress,
-    session: ClientSession | None = None,
 ) -> int:
     """Give a collection that was created just now its documents and indexes; return how many."""
     definition = collection.definition
@@ -96,7 +97,7 @@ def fill(
         create_indexes(database, definition)
     documents = 0
     for chunk in itertools.chain(small, () if is_all else chunks):
-        inserted = insert(database, definition, chunk, session)
+        inserted = writer.insert(definition, chunk)
         documents += inserted
         progress(definition.name, inserted)
     if not indexes_first:

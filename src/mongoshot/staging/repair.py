@@ -16,7 +16,7 @@ from mongoshot.errors import CommandError
 from mongoshot.server.catalog import Entry, find_uuid
 from mongoshot.server.collections import create, drop, read_chunks
 from mongoshot.server.connection import Database
-from mongoshot.server.documents import find_documents, insert, put_back, remove
+from mongoshot.server.documents import Writer, find_documents
 from mongoshot.server.ledger import write_baseline
 from mongoshot.server.tracking.window import Catalog, Tracker, Window, why_not_by_document
 from mongoshot.snapshot.elements import document_id
@@ -44,11 +44,12 @@ class Repair:
         catalog: Catalog,
         natural_order: NaturalOrder,
     ) -> None:
-        """Write to `database`, by the session of `tracker`, so that it leaves the writes out."""
+        """Write to `database`, as `tracker` leaves out where it can."""
         self.catalog: dict[str, Entry] = dict(catalog)
         self._scenario = scenario
         self._database = database
         self._tracker = tracker
+        self._writer = tracker.writer or Writer(database)
         self._natural_order = natural_order
         self._indexes: dict[str, DocumentIndex] = {}
 
@@ -65,7 +66,7 @@ class Repair:
         Raises RestoreError and the errors of the connection; then all may be tried again.
         """
         documents, reloads = dict(window.documents), dict(window.collections)
-        if self._tracker.session is None:
+        if self._tracker.writer is None:
             # Some of it this repair's predecessor may have written, as it is to be; and to read a
             # collection costs less than to load it.
             many = [name for name, ids in documents.items() if len(ids) > _MOST_DOCUMENTS]
@@ -88,24 +89,24 @@ class Repair:
 
     def _put_back(self, name: str, identities: set[bytes]) -> int | None:
         """Put documents back and return how many; None where the collection has to be reloaded."""
-        definition, session = self.catalog[name].definition, self._tracker.session
+        definition = self.catalog[name].definition
         original = self.original(name)
         pristine = original.find(identities)
-        if session is None:
+        if self._tracker.writer is None:
             there = find_documents(self._database, definition, identities)
             identities = {i for i in identities if there.get(i) != pristine.get(i)}
             pristine = {i: document for i, document in pristine.items() if i in identities}
             if not identities:
                 return 0
-        inserted = put_back(self._database, definition, identities, pristine, session)
+        inserted = self._writer.put_back(definition, identities, pristine)
         if not inserted or (self._natural_order == "small" and len(original) > _FEW_DOCUMENTS):
             return len(pristine)
         behind = original.from_first(inserted, _MOST_DOCUMENTS)
         if behind is None:
             return None
         if len(behind) > len(inserted):
-            remove(self._database, definition, behind, session)
-            insert(self._database, definition, b"".join(behind.values()), session)
+            self._writer.remove(definition, behind)
+            self._writer.insert(definition, b"".join(behind.values()))
         return len({*pristine, *behind})
 
     def _differing(self, name: str, window: Window) -> set[bytes] | None:
@@ -141,7 +142,7 @@ class Repair:
             # Before it is filled: one that somebody makes anew meanwhile has another.
             uuid = find_uuid(self._database, definition)
             collection = self._scenario.collections[definition.name]
-            documents += fill(collection, self._database, session=self._tracker.session)
+            documents += fill(collection, self._database, self._writer)
             self.catalog[definition.name] = Entry(definition, uuid)
         write_baseline(self._database, complete_baseline(self._scenario, self.catalog, point))
         return documents

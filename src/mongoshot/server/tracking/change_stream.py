@@ -24,10 +24,10 @@ from typing import Any
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
 from pymongo import errors as driver
-from pymongo.client_session import ClientSession
 
 from mongoshot.errors import CommandError
 from mongoshot.server.connection import RAW, Database, describe, translated
+from mongoshot.server.documents import Writer
 from mongoshot.server.tracking.window import (
     Catalog,
     Moment,
@@ -94,7 +94,7 @@ class ChangeStreamTracker:
     """
 
     tier: Tier = "change stream"
-    session: ClientSession | None = None
+    writer: Writer | None = None
 
     def __init__(self, database: Database) -> None:
         """Track `database`, on a replica set or a sharded cluster of MongoDB 6.0 or newer.
@@ -126,10 +126,11 @@ class ChangeStreamTracker:
     def touched_since(self, since: Point, catalog: Catalog, ended: Moment | None = None) -> Window:
         """Tell what was touched behind `since`, at which the database held `catalog`."""
         with translated(f"read the change stream of {describe(self._database)}"):
-            until = self._clock()
-            self._read(since, until)
+            now = self._clock()
+            self._read(since, now)
+            until = max(now, _unpacked(self._stream.whole_until))
             touched = self._notes.touched_since(since, until, ended)
-            if until < since:
+            if now < since:
                 touched.unknown = "the server has lost writes that were there at the last reset"
             if not touched.definitions and self._lacks_views(catalog):
                 touched.definitions = True
@@ -352,6 +353,10 @@ def _can_be_resumed(error: driver.PyMongoError) -> bool:
 
 def _packed(point: Timestamp) -> int:
     return point.time << 32 | point.inc
+
+
+def _unpacked(packed: int) -> Timestamp:
+    return Timestamp(packed >> 32, packed & 0xFFFF_FFFF)
 
 
 def _time_of(token: Mapping[str, Any]) -> int:

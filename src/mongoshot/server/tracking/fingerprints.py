@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pymongo.client_session import ClientSession
-
 from mongoshot.server.catalog import list_catalog, list_definitions
 from mongoshot.server.collections import hash_collections
 from mongoshot.server.connection import Database
+from mongoshot.server.documents import Writer
 from mongoshot.server.tracking.window import Catalog, Moment, Point, Tier, Window
 from mongoshot.snapshot.model import Definition
 
@@ -47,7 +46,7 @@ class FingerprintTracker:
     """Track collections by their fingerprints."""
 
     tier: Tier = "fingerprints"
-    session: ClientSession | None = None
+    writer: Writer | None = None
 
     def __init__(self, database: Database) -> None:
         """Track `database`."""

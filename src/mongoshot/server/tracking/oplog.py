@@ -17,10 +17,10 @@ from typing import Any
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
 from pymongo import errors as driver
-from pymongo.client_session import ClientSession
 
 from mongoshot.errors import CommandError
 from mongoshot.server.connection import RAW, Database, translated
+from mongoshot.server.documents import Writer
 from mongoshot.server.tracking.window import (
     Catalog,
     Moment,
@@ -59,9 +59,8 @@ _OF_ALL_DOCUMENTS = frozenset({"emptycapped", "truncateRange"})
 class OplogTracker:
     """Track documents by the oplog of a database's replica set.
 
-    The writes of `session` are left out, known by the id that retryable writes carry, so that what
-    a reset writes itself is not taken for somebody's, and what somebody writes meanwhile is not
-    lost.
+    The writes of `writer` are left out, known by the session that they carry, so that what a reset
+    writes itself is not taken for somebody's, and what somebody writes meanwhile is not lost.
     """
 
     tier: Tier = "oplog"
@@ -70,10 +69,11 @@ class OplogTracker:
         """Track `database`, whose server is the primary of a replica set."""
         self._database = database
         session = database.client.start_session(causal_consistency=False)
-        self.session: ClientSession | None = session
+        self._session = session
+        self.writer = Writer(database, session)
         self._entries = database.client["local"].get_collection("oplog.rs", codec_options=RAW)
         self._prefix = f"{database.name}."
-        others = {"lsid.id": {"$ne": session.session_id["id"]}}
+        others = {"$nor": [self.writer.own_entries]}
         self._concerning = [
             {"ns": {"$regex": f"^{re.escape(self._prefix)}"}, **others},
             {"ns": "admin.$cmd", **others},
@@ -88,7 +88,7 @@ class OplogTracker:
 
     def moment(self) -> Moment | None:
         """Return the time of the newest entry with the server's clock."""
-        return read_moment(self._database)
+        return read_moment(self._database, self._session)
 
     def touched_since(self, since: Point, catalog: Catalog, ended: Moment | None = None) -> Window:
         """Tell what was touched behind `since`, at which the database held `catalog`."""
@@ -104,11 +104,14 @@ class OplogTracker:
         A forward scan on a primary waits until all earlier writes can be seen, so that no entry is
         missed that is older than one that was found.
         """
-        touched = Touched(until=max(since, self.now()))
+        # What was the newest entry at the last reply is among those that the next command sees.
+        known = self._session.operation_time or self.now()
+        touched = Touched(until=max(since, known))
         with translated(f"read the oplog for {self._database.name}"):
             # The entry at `since` proves that the window is whole: the oplog forgets its oldest.
             window = self._entries.find(
-                {"ts": {"$gte": since}, "$or": [{"ts": since}, *self._concerning]}
+                {"ts": {"$gte": since}, "$or": [{"ts": since}, *self._concerning]},
+                session=self._session,
             )
             try:
                 whole = self._read(window, since, touched, ended)

@@ -18,6 +18,7 @@ from pymongo.client_session import ClientSession
 
 from mongoshot.server.catalog import Entry, list_catalog
 from mongoshot.server.connection import RAW, Database, translated
+from mongoshot.server.documents import Writer
 from mongoshot.snapshot.model import Definition
 
 Tier = Literal["oplog", "change stream", "fingerprints"]
@@ -107,8 +108,8 @@ class Tracker(Protocol):
         ...
 
     @property
-    def session(self) -> ClientSession | None:
-        """Return the session whose writes it leaves out, or None where it tells none apart."""
+    def writer(self) -> Writer | None:
+        """Return the one whose writes it leaves out, or None where it tells none apart."""
         ...
 
     def now(self) -> Point:
@@ -142,14 +143,14 @@ def read_point(database: Database) -> Timestamp | None:
     return point
 
 
-def read_moment(database: Database) -> Moment:
+def read_moment(database: Database, session: ClientSession | None = None) -> Moment:
     """Ask a member of a replica set, or a mongos, for the time of its newest write and its clock.
 
     https://www.mongodb.com/docs/manual/reference/command/hello/
     """
     # Raw, so that the clock comes as in the entries of the oplog, whatever the client's URL says.
     with translated("ask the server for the time of its newest write"):
-        reply: Any = database.client.admin.command("hello", codec_options=RAW)
+        reply: Any = database.client.admin.command("hello", codec_options=RAW, session=session)
     return Moment(reply["operationTime"], reply["localTime"])
 
 

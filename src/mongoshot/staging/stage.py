@@ -90,9 +90,12 @@ class Stage:
 
     def close(self) -> None:
         """Leave the databases; what the last tests have put there is mongoshot's to overwrite."""
-        with contextlib.suppress(MongoshotError):  # the server may be gone, and the tests are done
-            for names, staged in self._staged.items():
-                self._note_late(names, staged.late())
+        for names, staged in self._staged.items():
+            with contextlib.suppress(MongoshotError):  # the server may be gone
+                # No test will meet what was written here meanwhile, by a program that takes this
+                # for the database of its test. The current one is cleaned up by fixtures.
+                if staged.database.name != self.database.name:
+                    self._note_late(names, staged.late())
                 staged.remember()
 
     def _note_late(self, names: Names, late: tuple[LateWrites, ...]) -> None:

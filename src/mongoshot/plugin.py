@@ -53,8 +53,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker."""
     config.addinivalue_line(
         "markers",
-        "scenario(*names): stage the database from these scenarios before the test, laid over each"
-        " other in order; the nearest of function, class and module counts",
+        "scenario(*names, readonly=False): stage the database from these scenarios before the test,"
+        " laid over each other in order; the nearest of function, class and module counts; with"
+        " readonly=True a test that changes anything fails",
     )
 
 
@@ -111,10 +112,16 @@ def _first_of_function_scope(item: pytest.Item, names: list[str]) -> int:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Let changes count from the beginning of the test's body: fixtures arrange."""
     fixtures: dict[str, Any] = getattr(item, "funcargs", {})
-    if "db_changes" in fixtures:
+    readonly = "staged" in fixtures and _is_readonly(item)
+    if "db_changes" in fixtures or readonly:
         with _one_line():
             fixtures["staged"].mark()
     result = yield
+    if readonly:
+        with _one_line():
+            changes = fixtures["staged"].changes()
+        if changes:
+            pytest.fail(f"marked readonly, this test has written\n{changes}", pytrace=False)
     if "db_snapshot" in fixtures:
         # Whose expectations it did not look at, it does not use; one that failed may not have got
         # as far (see ExpectationExtension.discover_snapshots).
@@ -236,13 +243,19 @@ def _scenario_names(node: pytest.Item) -> tuple[str, ...]:
     marker = node.get_closest_marker("scenario")
     if marker is None:
         return ()
-    if marker.kwargs or not marker.args or not all(isinstance(a, str) for a in marker.args):
+    named = bool(marker.args) and all(isinstance(name, str) for name in marker.args)
+    if not named or marker.kwargs.keys() - {"readonly"}:
         pytest.fail(
-            "the marker scenario takes one or more names of scenarios, each a string:"
-            ' @pytest.mark.scenario("shop")',
+            "the marker scenario takes one or more names of scenarios, each a string, and"
+            ' readonly: @pytest.mark.scenario("shop", readonly=True)',
             pytrace=False,
         )
     return marker.args
+
+
+def _is_readonly(item: pytest.Item) -> bool:
+    marker = item.get_closest_marker("scenario")
+    return bool(marker and marker.kwargs.get("readonly"))
 
 
 @contextlib.contextmanager

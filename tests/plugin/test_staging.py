@@ -116,17 +116,22 @@ def test_an_unknown_scenario_is_one_line_at_its_test(pytester: pytest.Pytester, 
         @pytest.mark.scenario(name="shop")
         def test_keyword(db): ...
 
+        @pytest.mark.scenario("shop", read_only=True)
+        def test_misspelt_keyword(db): ...
+
         @pytest.mark.scenario("shop")
         def test_right(db):
             assert db.orders.count_documents({}) == 2
         """
     )
     result = run()
-    result.assert_outcomes(passed=1, errors=2)
+    result.assert_outcomes(passed=1, errors=3)
     result.stdout.fnmatch_lines(
         ["*no scenario 'shpo' in *snapshots: did you mean 'shop'?*mongoshot capture shpo*"]
     )
-    result.stdout.fnmatch_lines(['*takes one or more names*@pytest.mark.scenario("shop")*'])
+    result.stdout.fnmatch_lines(
+        ['*takes one or more names*@pytest.mark.scenario("shop", readonly=True)*']
+    )
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
@@ -187,7 +192,7 @@ def test_options_come_from_flag_environment_and_ini(
 
 def test_markers_and_fixtures_explain_themselves(pytester: pytest.Pytester) -> None:
     markers = pytester.runpytest_subprocess("--markers")
-    markers.stdout.fnmatch_lines(["@pytest.mark.scenario(*names): stage the database*"])
+    markers.stdout.fnmatch_lines(["@pytest.mark.scenario(*names, readonly=False): stage the *"])
     fixtures = pytester.runpytest_subprocess("--fixtures")
     for name in ("mongo_client", "db", "staged", "db_changes", "db_state", "db_snapshot"):
         fixtures.stdout.re_match_lines([rf"^{name}( \[session scope\])? -- .*plugin\.py:\d+"])
@@ -286,3 +291,49 @@ def test_a_test_may_drop_the_database_and_make_it_anew(pytester: pytest.Pytester
     )
     run().assert_outcomes(passed=2)
     run().assert_outcomes(passed=2)
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_readonly_test_that_writes_fails(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        pytestmark = pytest.mark.scenario("shop", readonly=True)
+
+        @pytest.fixture
+        def arranged(db):
+            db.orders.insert_one({"_id": "arranged"})
+
+        def test_reads(arranged, db):
+            assert db.orders.count_documents({}) == 3
+
+        def test_writes_what_was_there(db):
+            db.orders.update_one({"_id": 1}, {"$set": {"status": "open"}})
+
+        def test_writes(mongo_client, db):
+            db.orders.update_one({"_id": 1}, {"$set": {"status": "paid"}})
+
+        def test_fails_for_its_own_reason(db):
+            db.orders.delete_many({})
+            assert 0, "its own reason"
+
+        @pytest.mark.scenario("shop")
+        def test_may_write(db):
+            db.orders.delete_many({})
+        """
+    )
+
+    result = run()
+
+    result.assert_outcomes(passed=3, failed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "marked readonly, this test has written",
+            "shop → *: 1 collection differs",
+            "*orders *1 updated",
+            "*~ _id 1",
+            '*status  "open" → "paid"',
+            "*its own reason",
+        ]
+    )

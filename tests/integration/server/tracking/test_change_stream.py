@@ -34,6 +34,12 @@ def identity(value: Any) -> bytes:
 ONE, TWO = identity(1), identity(2)
 
 
+@pytest.fixture(autouse=True)
+def _a_server_that_tells_of_definitions(mongo_client: Client) -> None:
+    if mongo_client.server_info()["versionArray"] < [6]:
+        pytest.skip("change streams tell of definitions from MongoDB 6.0 on")
+
+
 @pytest.fixture
 def database(make_database: Callable[[], Database]) -> Database:
     database = make_database()

@@ -107,7 +107,7 @@ def restore(
     from mongoshot.server.connection import describe
     from mongoshot.server.ownership import check_writable
     from mongoshot.snapshot.directory import load_scenario
-    from mongoshot.staging.load import load
+    from mongoshot.staging.staged import restore as run
 
     snapshot = load_scenario(name, snapshots_path)
     allowed = project().allowed_hosts
@@ -118,7 +118,7 @@ def restore(
             echo(f"would restore {snapshot.path} into {describe(database)}: {_contents(snapshot)}")
             return
         with progress_bar("writing") as progress:
-            load(snapshot, database, allowed_hosts=allowed, progress=progress)
+            run(snapshot, database, allowed_hosts=allowed, progress=progress)
         echo(f"restored {snapshot.path} into {describe(database)}: {_contents(snapshot)}")
 
 

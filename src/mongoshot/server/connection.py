@@ -10,10 +10,13 @@ from typing import Any, TypeAlias
 
 import pymongo
 from bson.codec_options import CodecOptions
+from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
+from pymongo import ReadPreference
 from pymongo import errors as driver
 from pymongo.client_session import ClientSession as ClientSession
 from pymongo.database import Database as PymongoDatabase
+from pymongo.read_concern import ReadConcern
 
 from mongoshot.errors import (
     AuthenticationError,
@@ -116,6 +119,16 @@ def default_database(client: Client) -> Database | None:
             return None
 
 
+def as_written(database: Database) -> Database:
+    """Return a database that is read as it was last written, whatever the URL or the server says.
+
+    From the primary, with read concern local: a majority or a secondary may be behind.
+    """
+    return database.with_options(
+        read_preference=ReadPreference.PRIMARY, read_concern=ReadConcern("local")
+    )
+
+
 def redact(url: str) -> str:
     """Return a URL fit to be printed: the password and other secrets as `***`."""
     scheme, separator, rest = url.partition("://")
@@ -147,6 +160,8 @@ def translated(
         raise
     except driver.PyMongoError as error:
         raise _translate(error, doing, url) from error
+    except BSONError as error:  # too large for the server, or not to be decoded
+        raise CommandError(f"cannot {doing}: {error}") from error
 
 
 def _translate(error: driver.PyMongoError, doing: str, url: str | None) -> Exception:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from bson.int64 import Int64
@@ -14,6 +14,10 @@ from pymongo.client_session import ClientSession
 from mongoshot.errors import RestoreError
 from mongoshot.server.connection import RAW, Database, translated
 from mongoshot.snapshot.elements import (
+    DECIMAL128,
+    DOUBLE,
+    INT32,
+    INT64,
     TIMESTAMP,
     document_id,
     framed,
@@ -29,11 +33,11 @@ _MAY_BE_EMPTY_TIMESTAMP = re.compile(rb"\x11[^\x00]*\x00\x00{8}")
 _DUPLICATE_KEY = 11000
 #: The server has done it; what a crash would lose, the next restore brings back.
 _ACKNOWLEDGED = {"w": 1}
-#: Ids asked for at a time: one of them has at most some kilobytes, and mostly some bytes.
-_MOST_IDS = 5_000
-#: Half of what servers take in one command: maxWriteBatchSize is 100,000 operations, and
-#: maxMessageSizeBytes 48,000,000 bytes, of which one document may have a third.
-_MOST_OPERATIONS, _MOST_BYTES = 50_000, 24_000_000
+#: Ids asked for at a time, and their bytes: they are one document of at most 16 MiB.
+_MOST_IDS, _MOST_BYTES_OF_IDS = 5_000, 8_000_000
+#: Operations of one command, and their bytes, by half of what servers take (maxWriteBatchSize is
+#: 100,000) and less than what the driver sends at a time, a document of 16 MiB and a little more.
+_MOST_OPERATIONS, _MOST_BYTES = 50_000, 12_000_000
 
 #: Beyond what a driver counts to.
 _FIRST_NUMBER = 1 << 40
@@ -42,6 +46,9 @@ _FIRST_NUMBER = 1 << 40
 _QUERY, _REPLACEMENT, _ID = b"\x03q\0", b"\x03u\0", b"\x03_id\0"
 _ONLY_ONE = b"\x10limit\0\x01\0\0\0"
 _UPSERT = b"\x08upsert\0\x01"
+#: Of a removal, so that "A" does not find "a" where the collection takes them for equal.
+_SIMPLE_COLLATION = b"\x03collation\0" + framed(b"\x02locale\0\x07\0\0\0simple\0")
+_NUMBERS = frozenset({DOUBLE, INT32, INT64, DECIMAL128})
 
 
 def find_documents(
@@ -54,8 +61,8 @@ def find_documents(
     found: dict[bytes, bytes] = {}
     with translated(f"read {database.name}.{name}"):
         # In parts: the ids of one command must fit into one document.
-        for start in range(0, len(wanted), _MOST_IDS):
-            for document in source.find({"_id": _one_of(wanted[start : start + _MOST_IDS])}):
+        for batch in _batches(wanted, _MOST_IDS, _MOST_BYTES_OF_IDS):
+            for document in source.find({"_id": _one_of(batch)}):
                 raw = bytes(document.raw)
                 found[document_id(raw)] = raw
     return found
@@ -113,7 +120,8 @@ class Writer:
 
         Raises RestoreError.
         """
-        operations = [framed(_find(identity) + _ONLY_ONE) for identity in identities]
+        only = _ONLY_ONE + _SIMPLE_COLLATION if definition.has_collation else _ONLY_ONE
+        operations = [framed(_find_exactly(identity) + only) for identity in identities]
         for batch in _batches(operations):
             reply = self._run(definition, "delete", batch)
             if errors := reply.get("writeErrors"):
@@ -127,15 +135,19 @@ class Writer:
         definition: Definition,
         identities: Iterable[bytes],
         pristine: Mapping[bytes, bytes],
+        displaced: Set[bytes] = frozenset(),
     ) -> list[bytes]:
         """Make the documents with these ids (as `document_id` gives them) what they were, or gone.
 
-        `pristine` are those that are to be there, by id; what is there is replaced in its place.
-        Returns the ids that had to be inserted, in that order: they come last in natural order.
+        `pristine` are those that are to be there, by id; what is there is replaced in its place,
+        but for `displaced` ones, which are removed and inserted again. Returns the ids that had to
+        be inserted, in that order: they come last in natural order.
         Raises RestoreError.
         """
         # What is too much goes first, and with it the unique values that it holds.
-        self.remove(definition, (each for each in identities if each not in pristine))
+        self.remove(
+            definition, (each for each in identities if each not in pristine or each in displaced)
+        )
         inserted = self._replace(definition, pristine)
         if inserted is None:
             # Two documents swapped a unique value, or one has a key that a replacement must not
@@ -232,12 +244,24 @@ def _find(identity: bytes) -> bytes:
     return _QUERY + framed(_ID + framed(identity[:1] + b"$eq\0" + identity[1:]))
 
 
-def _batches(operations: Iterable[bytes]) -> Iterator[list[bytes]]:
+def _find_exactly(identity: bytes) -> bytes:
+    """Make a query for an `_id` that does not find one of another type: 5 is equal to 5.0."""
+    condition = identity[:1] + b"$eq\0" + identity[1:]
+    if identity[0] in _NUMBERS:
+        condition += b"\x10$type\0" + identity[:1] + b"\0\0\0"
+    return _QUERY + framed(_ID + framed(condition))
+
+
+def _batches(
+    operations: Iterable[bytes],
+    most: int = _MOST_OPERATIONS,
+    most_bytes: int = _MOST_BYTES,
+) -> Iterator[list[bytes]]:
     """Cut operations into what one command takes."""
     batch: list[bytes] = []
     size = 0
     for operation in operations:
-        if batch and (len(batch) == _MOST_OPERATIONS or size + len(operation) > _MOST_BYTES):
+        if batch and (len(batch) == most or size + len(operation) > most_bytes):
             yield batch
             batch, size = [], 0
         batch.append(operation)

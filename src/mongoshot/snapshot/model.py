@@ -77,6 +77,11 @@ class Definition:
         """Tell whether the server checks what is written."""
         return self._has_option(b"validator")
 
+    @property
+    def has_collation(self) -> bool:
+        """Tell whether strings that are not the same may be equal in it."""
+        return self._has_option(b"collation")
+
     def _has_option(self, key: bytes) -> bool:
         return any(each == key for _, each, _, _ in iterate_elements(self.options))
 

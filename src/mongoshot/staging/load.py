@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import operator
 from collections.abc import Collection as Hosts
 from collections.abc import Iterable, Iterator
 
 from bson.timestamp import Timestamp
 
 from mongoshot.errors import CommandError
-from mongoshot.server.catalog import list_catalog, list_definitions
+from mongoshot.server.catalog import Entry, find_uuid, list_catalog, list_definitions
 from mongoshot.server.collections import create, create_indexes, drop
 from mongoshot.server.connection import Database
 from mongoshot.server.documents import Writer
 from mongoshot.server.ledger import Baseline, write_baseline
 from mongoshot.server.ownership import claim
-from mongoshot.server.tracking.window import Catalog, read_point
+from mongoshot.server.tracking.window import Catalog
 from mongoshot.snapshot.model import (
     Collection,
     Definition,
@@ -38,14 +39,15 @@ def load(
     *,
     allowed_hosts: Hosts[str] = frozenset(),
     claimed: bool = False,
+    writer: Writer | None = None,
     progress: Progress = no_progress,
-) -> tuple[Catalog, Baseline]:
+) -> Catalog:
     """Make a database equal to a scenario: documents, indexes, options and views.
 
     Verifies the scenario, and that the database is mongoshot's to overwrite (unless the caller has
-    `claimed` it), before the first write. Until the last one the ledger has the database as
-    incomplete, so that a load that was cut short is done again. Returns what the database holds
-    then, and what the ledger says of it.
+    `claimed` it), before the first write. From then on the ledger has the database as incomplete:
+    it is for the caller to enter it as complete. Returns what was made, with the UUIDs of it: what
+    another program makes or makes anew meanwhile is not in it.
 
     Raises SnapshotDamagedError, OwnershipError, RestoreError.
     """
@@ -57,14 +59,33 @@ def load(
     drop_all(database, list_definitions(database).values())
     with contextlib.suppress(CommandError):  # not every user has the right
         drop(database, "system.views")  # left empty by the last view, it would be in the way
-    writer = Writer(database)
+    writer = writer or Writer(database)
+    catalog: dict[str, Entry] = {}
     for definition in in_creation_order(definitions):
         create(database, definition)
+        # Before it is filled: one that somebody makes anew meanwhile has another.
+        catalog[definition.name] = Entry(definition, find_uuid(database, definition))
         fill(scenario.collections[definition.name], database, writer, progress)
-    catalog = list_catalog(database)
-    baseline = complete_baseline(scenario, catalog, read_point(database))
-    write_baseline(database, baseline)
-    return catalog, baseline
+    return as_listed(catalog, database)
+
+
+def as_listed(catalog: Catalog, database: Database) -> dict[str, Entry]:
+    """Return collections as their server states them: another version may do that otherwise.
+
+    One that has other indexes was changed by another program since, and stays as it was.
+    """
+    there = list_catalog(database)
+    return {
+        name: there[name] if name in there and _is_the_same(entry, there[name]) else entry
+        for name, entry in catalog.items()
+    }
+
+
+def _is_the_same(entry: Entry, listed: Entry) -> bool:
+    names = (
+        [index["name"] for index in each.definition.decoded_indexes()] for each in (entry, listed)
+    )
+    return entry.uuid == listed.uuid and operator.eq(*names)
 
 
 def complete_baseline(scenario: Scenario, catalog: Catalog, point: Timestamp | None) -> Baseline:

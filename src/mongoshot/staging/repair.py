@@ -22,7 +22,7 @@ from mongoshot.server.tracking.window import Catalog, Tracker, Window, why_not_b
 from mongoshot.snapshot.elements import document_id
 from mongoshot.snapshot.lookup import DocumentIndex
 from mongoshot.snapshot.model import Collection, Definition, Scenario, in_creation_order
-from mongoshot.staging.load import complete_baseline, drop_all, fill
+from mongoshot.staging.load import as_listed, complete_baseline, drop_all, fill
 
 #: Touched documents of one collection from which it is reloaded whole.
 _MOST_DOCUMENTS = 10_000
@@ -52,6 +52,8 @@ class Repair:
         self._writer = tracker.writer or Writer(database)
         self._natural_order = natural_order
         self._indexes: dict[str, DocumentIndex] = {}
+        # Documents that a repair which failed may have removed, in writes that no window names.
+        self._owed: dict[str, set[bytes]] = {}
 
     def original(self, name: str) -> DocumentIndex:
         """Return the documents of a collection as they are in the scenario."""
@@ -75,19 +77,25 @@ class Repair:
                 if differing is not None:
                     documents[name] = differing
                     reloads.pop(name, None)
+        for name in self._owed.keys() - reloads.keys():
+            documents[name] = documents.get(name, set()) | self._owed[name]
         written = 0
         for name, identities in documents.items():
             if len(identities) > _MOST_DOCUMENTS:
                 reloads[name] = f"more than {_MOST_DOCUMENTS:,} of its documents were touched"
-            elif (count := self._put_back(name, identities)) is None:
+                continue
+            self._owed[name] = set(identities)
+            count = self._put_back(name, identities, window.displaced.get(name, set()))
+            if count is None:
                 reloads[name] = "the natural order of many of its documents was changed"
-            else:
-                written += count
+                continue
+            written += count
+            del self._owed[name]
         if reloads:
             written += self._reload(reloads, window)
         return written, reloads
 
-    def _put_back(self, name: str, identities: set[bytes]) -> int | None:
+    def _put_back(self, name: str, identities: set[bytes], displaced: set[bytes]) -> int | None:
         """Put documents back and return how many; None where the collection has to be reloaded."""
         definition = self.catalog[name].definition
         original = self.original(name)
@@ -98,13 +106,16 @@ class Repair:
             pristine = {i: document for i, document in pristine.items() if i in identities}
             if not identities:
                 return 0
-        inserted = self._writer.put_back(definition, identities, pristine)
-        if not inserted or (self._natural_order == "small" and len(original) > _FEW_DOCUMENTS):
+        in_order = self._natural_order == "exact" or len(original) <= _FEW_DOCUMENTS
+        moved = displaced if in_order else frozenset[bytes]()
+        inserted = self._writer.put_back(definition, identities, pristine, moved)
+        if not inserted or not in_order:
             return len(pristine)
         behind = original.from_first(inserted, _MOST_DOCUMENTS)
         if behind is None:
             return None
-        if len(behind) > len(inserted):
+        if list(behind) != inserted:
+            self._owed[name] |= behind.keys()
             self._writer.remove(definition, behind)
             self._writer.insert(definition, b"".join(behind.values()))
         return len({*pristine, *behind})
@@ -144,6 +155,8 @@ class Repair:
             collection = self._scenario.collections[definition.name]
             documents += fill(collection, self._database, self._writer)
             self.catalog[definition.name] = Entry(definition, uuid)
+        self._owed = {name: ids for name, ids in self._owed.items() if name not in reloads}
+        self.catalog |= as_listed({name: self.catalog[name] for name in wanted}, self._database)
         write_baseline(self._database, complete_baseline(self._scenario, self.catalog, point))
         return documents
 

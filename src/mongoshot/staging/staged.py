@@ -17,9 +17,9 @@ from mongoshot.config import NaturalOrder
 from mongoshot.errors import CommandError, RestoreError, UsageError
 from mongoshot.server.catalog import Entry, list_uuids
 from mongoshot.server.collections import live_state
-from mongoshot.server.connection import Database, describe
+from mongoshot.server.connection import Database, as_written, describe
 from mongoshot.server.documents import find_documents
-from mongoshot.server.ledger import advance_baseline, read_baseline
+from mongoshot.server.ledger import advance_baseline, read_baseline, write_baseline
 from mongoshot.server.tracking.choice import open_tracker
 from mongoshot.server.tracking.fingerprints import Fingerprint, take_fingerprint
 from mongoshot.server.tracking.window import (
@@ -42,7 +42,7 @@ from mongoshot.snapshot.model import (
 )
 from mongoshot.snapshot.order import in_order
 from mongoshot.snapshot.spool import spooled
-from mongoshot.staging.load import load
+from mongoshot.staging.load import complete_baseline, load
 from mongoshot.staging.repair import Repair
 
 #: Times that a reset begins again because another program writes to what it puts back.
@@ -91,20 +91,20 @@ class Staged:
         catalog: Catalog,
         *,
         since: Point | None = None,
-        proof: Fingerprint | None = None,
         natural_order: NaturalOrder = "small",
     ) -> None:
         """Take over `database`, which held exactly `scenario` at `since` (None: now).
 
-        `catalog` is what it held then; `proof` its fingerprint.
+        `catalog` is what it held then.
         """
         self.scenario = scenario
         self.database = database
+        self._database = as_written(database)
         self._tracker = tracker
-        self._repair = Repair(scenario, database, tracker, catalog, natural_order)
+        self._repair = Repair(scenario, self._database, tracker, catalog, natural_order)
         self._since = tracker.now() if since is None else since
         self._mark = self._clean_mark()
-        self._proof = proof
+        self._proof: Fingerprint | None = None
         self._finished: Moment | None = None
 
     @property
@@ -141,6 +141,12 @@ class Staged:
             late or (),
         )
 
+    def complete(self, *, verifiable: bool) -> None:
+        """Enter the restore in the ledger as complete; take the fingerprint for `verify`."""
+        baseline = complete_baseline(self.scenario, self._repair.catalog, self._ledger_point())
+        write_baseline(self.database, baseline)
+        self._proof = take_fingerprint(self._database) if verifiable else None
+
     def finish(self) -> None:
         """Say that whoever used the database is done: the next reset reports what comes later."""
         self._finished = self._tracker.moment()
@@ -154,8 +160,10 @@ class Staged:
 
     def remember(self) -> None:
         """Enter in the ledger how little has to be put right when the scenario is staged again."""
-        point = self._since if isinstance(self._since, Timestamp) else None
-        advance_baseline(self.database, point, list_uuids(self.database))
+        advance_baseline(self.database, self._ledger_point(), list_uuids(self.database))
+
+    def _ledger_point(self) -> Timestamp | None:
+        return self._since if isinstance(self._since, Timestamp) else None
 
     def _written_since(self, window: Window) -> bool:
         later = self._tracker.touched_since(window.until, window.catalog)
@@ -164,10 +172,10 @@ class Staged:
     def mark(self) -> None:
         """Let changes count from the state that the database is in now."""
         window = self._tracker.touched_since(self._since, self._repair.catalog)
-        live = live_state(self.database).collections if window.collections else {}
+        live = live_state(self._database).collections if window.collections else {}
         documents: dict[str, dict[bytes, bytes | None]] = {}
         for name, identities in window.documents.items():
-            found = find_documents(self.database, window.catalog[name].definition, identities)
+            found = find_documents(self._database, window.catalog[name].definition, identities)
             documents[name] = {identity: found.get(identity) for identity in identities}
         collections = {
             name: spooled(live[name]) if name in live else None for name in window.collections
@@ -178,14 +186,14 @@ class Staged:
         """Tell what has happened to the database since the mark; falsy where nothing has."""
         mark = self._mark
         window = self._tracker.touched_since(mark.point, mark.catalog)
-        live = live_state(self.database).collections if window.collections else {}
+        live = live_state(self._database).collections if window.collections else {}
         found: dict[str, CollectionDifference | None] = {}
         for name in window.collections:
             found[name] = compare_collections(self._at_mark(name), live.get(name))
         for name, identities in window.documents.items():
             if name in mark.collections:
                 # Touched before the mark in a way that only the whole collection could tell.
-                now = live_state(self.database).collections.get(name)
+                now = live_state(self._database).collections.get(name)
                 found[name] = compare_collections(mark.collections[name], now)
             else:
                 found[name] = self._compare_documents(name, identities)
@@ -199,7 +207,7 @@ class Staged:
 
     def state(self) -> State:
         """Return the state of the database as it is now."""
-        return live_state(self.database)
+        return live_state(self._database)
 
     def verify(self) -> None:
         """Raise RestoreError unless the database is what the restore left, hash by hash.
@@ -208,7 +216,7 @@ class Staged:
         """
         if self._proof is None:
             raise UsageError("nothing to verify with: restore it with verifiable=True")
-        if wrong := take_fingerprint(self.database).touched_since(self._proof):
+        if wrong := take_fingerprint(self._database).touched_since(self._proof):
             raise RestoreError(
                 f"{describe(self.database)} is not what the scenario {self.scenario.label} says, in"
                 f" {', '.join(wrong)}: another program writes to it, or this is a fault of"
@@ -217,7 +225,7 @@ class Staged:
             )
 
     def _what_differs(self, names: list[str]) -> str:
-        live = live_state(self.database).collections
+        live = live_state(self._database).collections
         expected, found = (
             MemoryState(label, {name: state[name] for name in names if name in state})
             for label, state in (
@@ -240,7 +248,7 @@ class Staged:
 
     def _compare_documents(self, name: str, identities: set[bytes]) -> CollectionDifference:
         definition = self._mark.catalog[name].definition
-        after = find_documents(self.database, definition, identities)
+        after = find_documents(self._database, definition, identities)
         touched_before = self._mark.documents.get(name, {})
         before = dict(self._repair.original(name).find(identities - touched_before.keys()))
         before |= {i: d for i, d in touched_before.items() if d is not None and i in identities}
@@ -280,19 +288,22 @@ def restore(
 
     Raises SnapshotDamagedError, OwnershipError, RestoreError, ServerError.
     """
-    catalog, baseline = load(
-        scenario, database, allowed_hosts=allowed_hosts, claimed=claimed, progress=progress
-    )
     tracker = open_tracker(database)
-    return Staged(
+    # From before the first write, where the own ones can be told from those of other programs.
+    since = tracker.now() if tracker.writer else None
+    catalog = load(
         scenario,
         database,
-        tracker,
-        catalog,
-        since=baseline.point if tracker.tier != "fingerprints" else None,
-        proof=take_fingerprint(database) if verifiable else None,
-        natural_order=natural_order,
+        allowed_hosts=allowed_hosts,
+        claimed=claimed,
+        writer=tracker.writer,
+        progress=progress,
     )
+    staged = Staged(scenario, database, tracker, catalog, since=since, natural_order=natural_order)
+    if tracker.writer:
+        staged.reset()  # what others have written meanwhile
+    staged.complete(verifiable=verifiable)
+    return staged
 
 
 def resume(

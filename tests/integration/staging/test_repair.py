@@ -42,7 +42,7 @@ def stage(
         orders = make_collection("orders", documents, indexes=every)
         snapshot = write_snapshot(make_state(orders=orders), tmp_path / "orders", origin=origin)
         database = make_database()
-        catalog, _ = load(snapshot, database)
+        catalog = load(snapshot, database)
         tracker = open_each_tracker(database)
         return Staged(snapshot, database, tracker, catalog, natural_order=natural_order)
 
@@ -151,3 +151,64 @@ def test_ids_that_are_equal_and_not_the_same(stage: Stage) -> None:
     staged.reset()
 
     assert hash_collections(staged.database) == restored
+
+
+def test_a_document_that_was_deleted_and_made_again_comes_back_to_its_place(
+    stage: Stage, request: pytest.FixtureRequest
+) -> None:
+    staged = stage([{"_id": n} for n in range(20)])
+    if staged.tier != "oplog":
+        pytest.skip("only the oplog tells that it was away")
+    staged.database["orders"].delete_one({"_id": 3})
+    staged.database["orders"].insert_one({"_id": 3})
+
+    staged.reset()
+
+    assert in_natural_order(staged.database) == list(range(20))
+
+
+def test_more_bytes_than_one_command_takes(stage: Stage) -> None:
+    staged = stage([{"_id": f"{n:020000}", "x": "x" * 25_000} for n in range(1_500)])
+    restored = hash_collections(staged.database)
+    staged.database["orders"].delete_many({})
+
+    staged.mark()
+    staged.reset()
+
+    assert hash_collections(staged.database) == restored
+
+
+def test_a_repair_that_failed_half_way_owes_what_it_removed(stage: Stage) -> None:
+    """The neighbours of a document are written again, too: another program takes one's value."""
+    unique = {"key": {"u": 1}, "name": "u_1", "unique": True}
+    staged = stage([{"_id": n, "u": n} for n in range(20)], unique)
+    restored = hash_collections(staged.database)
+    writer: Any = staged._repair._writer
+    insert = writer.insert
+
+    def interrupted(*arguments: Any) -> int:
+        staged.database["orders"].insert_one({"_id": "intruder", "u": 17})
+        writer.insert = insert
+        inserted: int = insert(*arguments)
+        return inserted
+
+    writer.insert = interrupted
+    staged.database["orders"].delete_one({"_id": 12})
+    staged.reset()
+    staged.reset()
+
+    assert hash_collections(staged.database) == restored
+
+
+@pytest.mark.parametrize(("pristine", "equal"), [(5, 5.0), (bson.Int64(5), 5)])
+def test_an_equal_id_of_another_type_is_not_taken_for_it(
+    stage: Stage, pristine: Any, equal: Any
+) -> None:
+    staged = stage([{"_id": pristine}])
+    orders = staged.database["orders"]
+    definition = staged._repair.catalog["orders"].definition
+    alike = bson.encode({"": equal})[4:-1].replace(b"\0", b"", 1)
+
+    staged._repair._writer.put_back(definition, [alike], {})
+
+    assert orders.count_documents({}) == 1

@@ -9,7 +9,7 @@ import pytest
 from bson.timestamp import Timestamp
 
 from mongoshot import Snapshot, Staged, capture, restore
-from mongoshot.server.connection import Client, Database
+from mongoshot.server.connection import Client, Database, connect
 from mongoshot.server.ledger import read_baseline
 from mongoshot.server.tracking.fingerprints import Fingerprint, take_fingerprint
 from mongoshot.staging.staged import resume
@@ -128,3 +128,56 @@ def test_the_ledger_knows_what_a_reload_made_anew(staged: Staged) -> None:
         if "uuid" in entry["info"]
     }
     assert baseline.collections["odd"] == uuids["odd"]
+
+
+def test_what_this_very_client_has_written_counts(
+    staged: Staged, restored: Fingerprint, mongo_client: Client
+) -> None:
+    """Its sessions come from a pool: that of the tracker may have been a test's before."""
+    staged.remember()
+    host, port = next(iter(mongo_client.nodes))
+    with connect(f"mongodb://{host}:{port}") as own:
+        database = own[staged.database.name]
+        database["odd"].update_one({"_id": 1}, {"$set": {"x": 1}})
+        database["stray"].insert_one({"x": 1})
+
+        assert resume(staged.scenario, database) is not None
+
+    assert take_fingerprint(staged.database) == restored
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["readConcernLevel=majority", "readPreference=secondaryPreferred", "retryWrites=false", "w=0"],
+)
+def test_whatever_the_url_says_resets_are_exact(
+    options: str, every_kind: Snapshot, make_database: MakeDatabase, mongo_client: Client
+) -> None:
+    name = make_database().name
+    host, port = next(iter(mongo_client.nodes))
+    with connect(f"mongodb://{host}:{port}/?{options}") as own:
+        staged = restore(every_kind, own[name])
+        restored = take_fingerprint(mongo_client[name])
+        for n in range(30):
+            mongo_client[name]["odd"].update_one({"_id": 1}, {"$set": {"n": n}})
+            staged.reset()
+            assert not staged.changes()
+            assert take_fingerprint(mongo_client[name]) == restored
+
+
+def test_writes_during_a_restore_are_put_right(
+    every_kind: Snapshot, make_database: MakeDatabase
+) -> None:
+    database = make_database()
+    clean = restore(every_kind, make_database())
+
+    def write(collection: str, documents: int) -> None:
+        database["odd"].update_many({}, {"$set": {"late": True}})
+        database["stray"].insert_one({})
+
+    staged = restore(every_kind, database, progress=write)
+
+    assert take_fingerprint(database) == take_fingerprint(clean.database)
+    database["stray"].insert_one({})
+    staged.reset()
+    assert take_fingerprint(database) == take_fingerprint(clean.database)

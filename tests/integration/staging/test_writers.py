@@ -36,7 +36,7 @@ def staged(
     snapshot: Snapshot, make_database: MakeDatabase, open_each_tracker: OpenTracker
 ) -> Staged:
     database = make_database()
-    catalog, _ = load(snapshot, database)
+    catalog = load(snapshot, database)
     return Staged(snapshot, database, open_each_tracker(database), catalog)
 
 

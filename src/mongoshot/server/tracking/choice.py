@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from mongoshot.errors import CommandError
-from mongoshot.server.connection import Database, describe, translated
+from mongoshot.server.connection import Database, as_written, describe, translated
 from mongoshot.server.tracking.change_stream import ChangeStreamTracker
 from mongoshot.server.tracking.fingerprints import FingerprintTracker
 from mongoshot.server.tracking.oplog import OplogTracker
@@ -17,6 +17,7 @@ def open_tracker(database: Database) -> Tracker:
 
     Raises CommandError, with the right that is missing, where they allow none.
     """
+    database = as_written(database)
     with translated("ask the server who it is"):
         hello = database.client.admin.command("hello")
     sharded = hello.get("msg") == "isdbgrid"

@@ -63,13 +63,17 @@ class FingerprintTracker:
     def touched_since(
         self,
         since: Point,
-        catalog: Catalog,  # noqa: ARG002 - a fingerprint has its own
-        ended: Moment | None = None,  # noqa: ARG002 - nor a time
+        catalog: Catalog,
+        ended: Moment | None = None,  # noqa: ARG002 - a fingerprint has no time
     ) -> Window:
         """Compare the database with its fingerprint at `since`."""
-        now = take_fingerprint(self._database)
+        now, there = take_fingerprint(self._database), list_catalog(self._database)
         reasons = dict.fromkeys(now.touched_since(since), "its fingerprint is another")
-        return Window(now, list_catalog(self._database), {}, reasons)
+        for name, entry in there.items():
+            # A hash has no order.
+            if entry.definition.capped and name in catalog:
+                reasons.setdefault(name, "it is capped: the order of its documents counts")
+        return Window(now, there, {}, reasons)
 
     def resume(self, since: Point, window: Window) -> Point:  # noqa: ARG002 - the others need it
         """Go on comparing with the database as it was, and is again."""

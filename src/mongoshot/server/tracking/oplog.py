@@ -19,7 +19,7 @@ from bson.timestamp import Timestamp
 from pymongo import errors as driver
 
 from mongoshot.errors import CommandError
-from mongoshot.server.connection import RAW, Database, translated
+from mongoshot.server.connection import RAW, Database, as_written, translated
 from mongoshot.server.documents import Writer
 from mongoshot.server.tracking.window import (
     Catalog,
@@ -71,7 +71,8 @@ class OplogTracker:
         session = database.client.start_session(causal_consistency=False)
         self._session = session
         self.writer = Writer(database, session)
-        self._entries = database.client["local"].get_collection("oplog.rs", codec_options=RAW)
+        local = as_written(database.client["local"])
+        self._entries: Any = local.get_collection("oplog.rs", codec_options=RAW)
         self._prefix = f"{database.name}."
         others = {"$nor": [self.writer.own_entries]}
         self._concerning = [
@@ -119,8 +120,8 @@ class OplogTracker:
                 if error.code != _CAPPED_POSITION_LOST:
                     raise
                 whole = False
-            if not whole and not self._reaches_back(since):
-                touched.unknown = "the oplog no longer reaches back to the last reset"
+            if not whole:
+                touched.unknown = self._why_not_whole(since)
         return touched
 
     def _read(
@@ -138,9 +139,16 @@ class OplogTracker:
                     touched.note_late(namespace, entry["wall"], ended)
         return whole
 
-    def _reaches_back(self, since: Timestamp) -> bool:
-        oldest: Any = self._entries.find_one({}, {"ts": 1}, sort=[("$natural", 1)])
-        return oldest is not None and oldest["ts"] <= since
+    def _why_not_whole(self, since: Timestamp) -> str | None:
+        """Say why a window without an entry at its beginning is not whole; None where it is."""
+        oldest, newest = (
+            self._entries.find_one({}, {"ts": 1}, sort=[("$natural", order)]) for order in (1, -1)
+        )
+        if oldest is None or newest is None or oldest["ts"] > since:
+            return "the oplog no longer reaches back to the last reset"
+        if newest["ts"] < since:
+            return "the server has lost writes that were there at the last reset"
+        return None
 
     def _concerns(self, entry: Mapping[str, Any]) -> bool:
         namespace: str = entry["ns"]
@@ -173,7 +181,10 @@ class OplogTracker:
             touched.definitions = True
         elif kind in ("i", "u", "d") and "ui" in entry:
             document = entry["o2"] if kind == "u" else entry["o"]
-            touched.note_document(bytes(entry["ui"]), document_id(bytes(document.raw)))
+            uuid, identity = bytes(entry["ui"]), document_id(bytes(document.raw))
+            touched.note_document(uuid, identity)
+            if kind == "d":
+                touched.displaced.setdefault(uuid, set()).add(identity)
         else:
             touched.unknown = f"an entry {kind!r} of the oplog is not understood"
 

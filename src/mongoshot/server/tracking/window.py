@@ -50,15 +50,18 @@ class Touched:
     """Gather what was touched in a window of time.
 
     `documents` are ids (type byte and value, as `document_id` gives them) by collection UUID;
-    `collections` UUIDs of which any document may have been touched; `definitions` tells whether
-    collections, views or indexes may not be what they were. Where `unknown` says why, anything in
-    the database may have been touched. `late` are writes behind a moment of interest, by namespace.
+    `displaced` those among them that were removed at some time, and so lost their place in natural
+    order; `collections` UUIDs of which any document may have been touched. `definitions` tells
+    whether collections, views or indexes may not be what they were. Where `unknown` says why,
+    anything in the database may have been touched. `late` are writes behind a moment of interest,
+    by namespace.
     The next window begins at `until`.
     """
 
     until: Timestamp
     documents: dict[bytes, set[bytes]] = field(default_factory=dict)
     collections: set[bytes] = field(default_factory=set)
+    displaced: dict[bytes, set[bytes]] = field(default_factory=dict)
     definitions: bool = False
     unknown: str | None = None
     late: dict[str, LateWrites] = field(default_factory=dict)
@@ -87,8 +90,10 @@ class Touched:
 class Window:
     """Say what was touched between two points.
 
-    `documents` are ids (as `document_id` gives them) by collection; `collections` those that may be
-    otherwise altogether, each with the reason. `until` is where the next window begins, `catalog`
+    `documents` are ids (as `document_id` gives them) by collection, `displaced` those among them
+    that lost their place in natural order; `collections` those that may be otherwise altogether,
+    each with the reason.
+    `until` is where the next window begins, `catalog`
     what the database holds by then. `late` are the writes that came after the moment asked about.
     """
 
@@ -97,6 +102,7 @@ class Window:
     documents: Mapping[str, set[bytes]] = field(default_factory=dict)
     collections: Mapping[str, str] = field(default_factory=dict)
     late: tuple[LateWrites, ...] = ()
+    displaced: Mapping[str, set[bytes]] = field(default_factory=dict)
 
 
 class Tracker(Protocol):
@@ -173,7 +179,8 @@ def to_window(touched: Touched, catalog: Catalog, database: Database) -> Window:
     for uuid in touched.collections & names.keys():
         collections.setdefault(names[uuid], "it was emptied")
     documents = _by_name(touched, names, catalog, collections)
-    return Window(touched.until, now, documents, collections, late)
+    displaced = {names[uuid]: ids for uuid, ids in touched.displaced.items() if uuid in names}
+    return Window(touched.until, now, documents, collections, late, displaced)
 
 
 def _compare(before: Catalog, now: Catalog) -> dict[str, str]:

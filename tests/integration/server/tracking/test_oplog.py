@@ -109,3 +109,15 @@ def test_fingerprints_name_collections(database: Database) -> None:
 
     assert sorted(window.collections) == ["new", "orders"]
     assert window.documents == {}
+
+
+def test_a_point_that_the_server_has_not_come_to_means_everything(
+    database: Database, tracker: OplogTracker
+) -> None:
+    """After a crash or a rollback, the newest writes are gone."""
+    catalog, now = list_catalog(database), tracker.now()
+
+    window = tracker.touched_since(Timestamp(now.time + 100, 1), catalog)
+
+    reason = "the server has lost writes that were there at the last reset"
+    assert window.collections == {"orders": reason}

@@ -26,6 +26,8 @@ const ROW_KINDS = { "=": "", "+": "inserted", "-": "deleted", "~": "updated", ">
 
 const byId = id => document.getElementById(id);
 const number = value => value.toLocaleString("en");
+/* A name that begins or ends with a space, or is empty, is quoted: else it would not show. */
+const titled = name => name.trim() === name && name ? name : JSON.stringify(name);
 const count = (value, noun) => `${number(value)} ${noun}${value === 1 ? "" : "s"}`;
 
 /* What the reader has chosen. No kind chosen means all kinds. */
@@ -263,8 +265,8 @@ function draw() {
     group.nodes.push(entryNode(entry, at));
   }
   const list = byId("list");
-  list.replaceChildren(...groups.map(({ collection, nodes }) => el("section", { class: "group", "aria-label": `Collection ${collection.name}` },
-    el("h2", null, el("bdi", null, collection.name), el("small", null, collection.counts)), ...nodes)));
+  list.replaceChildren(...groups.map(({ collection, nodes }) => el("section", { class: "group", "aria-label": `Collection ${titled(collection.name)}` },
+    el("h2", null, el("bdi", null, titled(collection.name)), el("small", null, collection.counts)), ...nodes)));
   if (!matches.length) list.append(el("p", { class: "none-found" }, "No difference matches."));
   drawPages(pages);
   highlight();
@@ -367,7 +369,7 @@ function clear() {
 
 function drawCollections() {
   const item = (name, link, matches, isCurrent, choose) => el("li", null, el("a", {
-    href: `#${link}`, class: matches ? "" : "none", "aria-current": isCurrent ? "true" : null,
+    href: `#${link}`, title: name.length > 30 ? name : null, class: matches ? "" : "none", "aria-current": isCurrent ? "true" : null,
     click: event => { event.preventDefault(); setHash(link); choose(); },
   }, el("bdi", null, name), el("span", { class: "number" }, number(matches), unseen(matches === 1 ? " difference" : " differences"))));
   const choose = collection => () => { chosen.collection = collection; shown.current = null; scrollTo(0, 0); filter().then(refocus); };
@@ -375,7 +377,7 @@ function drawCollections() {
   const all = collections.reduce((sum, collection) => sum + collection.matches, 0);
   byId("collections").replaceChildren(
     item("All", "", all, chosen.collection === null, choose(null)),
-    ...collections.map(c => item(c.name, c.link, c.matches, chosen.collection === c, choose(c))));
+    ...collections.map(c => item(titled(c.name), c.link, c.matches, chosen.collection === c, choose(c))));
 }
 
 function drawKinds() {

@@ -20,7 +20,7 @@ OpenPage = Callable[..., "Page"]
 
 #: Names the browser to use; one that is named must be there.
 VARIABLE = "MONGOSHOT_CHROMIUM"
-_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_NAMES = ("chromium", "google-chrome", "google-chrome-stable", "chromium-browser")
 
 
 def find_chromium() -> str | None:

@@ -18,6 +18,29 @@ MakeCollection = Callable[..., Collection]
 MakeState = Callable[..., MemoryState]
 
 
+#: What must reach a reader as text and do nothing: as a name, a key, a value, wherever it stands.
+HOSTILE = (
+    "</script><script>window.hacked = 1</script>",
+    "<!--<script>",
+    "--><img src=x onerror='window.hacked = 2'>",
+    "]]>&lt;b&gt;&amp;&#60;",
+    "\"'`><svg/onload=window.hacked=3>",
+    "javascript:window.hacked=4",
+    "</title></style></noscript><iframe srcdoc='<script>parent.hacked=5</script>'>",
+    "{{ data }} {{ script }} ${window.hacked=6} #{7} <%= 8 %> {% 9 %} \\g<0> \\1",
+    "__proto__",
+    "constructor",
+    "line\u2028paragraph\u2029next\x85",
+    "\x1b[31mred\x07\x7f\x9b tab\tline\r\nend",
+    "\u202egnp.exe\u2066\u200b\ufeff",
+    "e\u0301\u0300 \U0001f468\u200d\U0001f469 \U0001f600 日本語 \ufffe",
+    "\\u003cscript>\\",
+    "#orders/updated/1?%3Cscript%3E%",
+    "9" * 400,
+    " ",
+)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _cache_of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Leave the user's cache alone."""

@@ -12,6 +12,7 @@ from bson.decimal128 import Decimal128
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mongoshot.comparison.alignment import align
 from mongoshot.comparison.difference import Changes, compare
 from mongoshot.comparison.documents import compare_documents
 from mongoshot.comparison.expectation import (
@@ -190,3 +191,13 @@ def test_equal_changes_have_equal_texts(
     before: dict[str, list[bytes]], after: dict[str, list[bytes]]
 ) -> None:
     assert changes_to_text(changes(before, after)) == changes_to_text(changes(before, after))
+
+
+@given(st.builds(encode, identities, fields), st.builds(encode, identities, fields))
+def test_side_by_side_the_same_fields_differ(before: bytes, after: bytes) -> None:
+    change = compare_documents(before, after)
+    aligned = align(before, after)
+    differing = tuple(field for field in aligned.fields if field.before != field.after)
+    assert differing == (change.fields if change else ())
+    orders = change.reordered if change else ()
+    assert [(o.path, o.after) for o in aligned.reordered] == [(o.path, o.keys) for o in orders]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mongoshot.cli.files import to_new_file, write_file
 from mongoshot.cli.options import (
     count_text,
     database_options,
@@ -127,16 +128,28 @@ def restore(
 @click.argument("right")
 @snapshots_path
 @click.option("--json", "as_json", is_flag=True, help="Write the difference as JSON.")
+@click.option(
+    "--html",
+    "page",
+    metavar="FILE",
+    callback=to_new_file,
+    help="Write it as a page to look at, too: one file, for a browser.",
+)
 @click.pass_context
 def diff(
-    context: click.Context, left: str, right: str, snapshots_path: Path, as_json: bool
+    context: click.Context,
+    left: str,
+    right: str,
+    snapshots_path: Path,
+    as_json: bool,
+    page: Path | None,
 ) -> None:
     r"""Compare two states, each a scenario, a snapshot directory, or mongodb://…/NAME.
 
     Exit status 1 where they differ.
 
     \b
-    mongoshot diff checkout mongodb://127.0.0.1:27017/shop_test
+    mongoshot diff checkout mongodb://127.0.0.1:27017/shop_test --html difference.html
     """
     from mongoshot.comparison.difference import compare
     from mongoshot.comparison.expectation import difference_to_text
@@ -145,6 +158,11 @@ def diff(
         difference = compare(
             _open_state(stack, left, snapshots_path), _open_state(stack, right, snapshots_path)
         )
+    if page is not None:
+        from mongoshot.comparison.html import to_html
+
+        write_file(page, to_html(difference))
+        echo(f"written: {page}", err=True)
     if as_json:
         echo_json(difference_to_text(difference))
     else:

@@ -92,13 +92,13 @@ def compare_documents(before: bytes, after: bytes) -> DocumentChange | None:
 def _compare(
     before: Value, after: Value, path: str, fields: list[FieldChange], reordered: list[FieldOrder]
 ) -> None:
-    left, right = _fields(before), _fields(after)
+    left, right = unique_fields(before), unique_fields(after)
     if left is None or right is None:
         fields.append(FieldChange(path, before, after))
         return
     in_array = after.type == ARRAY
     for key in [*right, *(key for key in left if key not in right)]:
-        inner = (path + _step(key, in_array)).removeprefix(".")
+        inner = (path + path_step(key, in_array)).removeprefix(".")
         old, new = left.get(key), right.get(key)
         if old == new:
             continue
@@ -108,11 +108,11 @@ def _compare(
             fields.append(FieldChange(inner, old, new))
     kept = [key for key in left if key in right]
     if list(right) != kept + [key for key in right if key not in left]:
-        keys = tuple(_step(key, in_array).removeprefix(".") for key in right)
+        keys = tuple(path_step(key, in_array).removeprefix(".") for key in right)
         reordered.append(FieldOrder(path, keys))
 
 
-def _fields(value: Value) -> dict[bytes, Value] | None:
+def unique_fields(value: Value) -> dict[bytes, Value] | None:
     """Return the fields of a document or array, or None where a key is there twice."""
     fields: dict[bytes, Value] = {}
     count = 0
@@ -122,7 +122,7 @@ def _fields(value: Value) -> dict[bytes, Value] | None:
     return fields if len(fields) == count else None
 
 
-def _step(key: bytes, in_array: bool) -> str:
+def path_step(key: bytes, in_array: bool) -> str:
     """Write a key as a step of a path, so that no two paths read the same."""
     if in_array and _INDEX.fullmatch(key):
         return f"[{key.decode()}]"

@@ -18,7 +18,7 @@ import pytest
 from mongoshot.server.connection import Database
 from mongoshot.server.ledger import read_baseline
 
-from .conftest import Completed, Run
+from .conftest import Completed, Run, without_privileges
 
 MakeDatabase = Callable[[], Database]
 Refused = Callable[..., str]
@@ -410,15 +410,6 @@ def test_a_disk_that_is_really_full(
     (tiny / "filling").unlink()
     assert_full(done, refused, tiny / "orders", before, "No space left on device")
     assert run("verify", "orders", *at).returncode == 0
-
-
-def without_privileges() -> list[str]:
-    """Write the prefix of a command for which the modes of files count, also for root."""
-    if os.geteuid() != 0:
-        return []
-    if shutil.which("setpriv") is None:
-        pytest.skip("modes of files mean nothing to root")
-    return ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
 
 
 def test_a_directory_that_cannot_be_written(

@@ -25,7 +25,7 @@ from mongoshot.snapshot.model import Collection, Definition, Scenario, in_creati
 from mongoshot.staging.load import as_listed, complete_baseline, drop_all, fill
 
 #: Touched documents of one collection from which it is reloaded whole.
-_MOST_DOCUMENTS = 10_000
+MOST_DOCUMENTS = 10_000
 #: Documents of a collection that may be written again so that one comes back to its place: these
 #: take a server about two milliseconds.
 _FEW_DOCUMENTS = 100
@@ -71,7 +71,7 @@ class Repair:
         if self._tracker.writer is None:
             # Some of it this repair's predecessor may have written, as it is to be; and to read a
             # collection costs less than to load it.
-            many = [name for name, ids in documents.items() if len(ids) > _MOST_DOCUMENTS]
+            many = [name for name, ids in documents.items() if len(ids) > MOST_DOCUMENTS]
             for name in (*reloads, *many):
                 differing = self._differing(name, window)
                 if differing is not None:
@@ -81,8 +81,8 @@ class Repair:
             documents[name] = documents.get(name, set()) | self._owed[name]
         written = 0
         for name, identities in documents.items():
-            if len(identities) > _MOST_DOCUMENTS:
-                reloads[name] = f"more than {_MOST_DOCUMENTS:,} of its documents were touched"
+            if len(identities) > MOST_DOCUMENTS:
+                reloads[name] = f"more than {MOST_DOCUMENTS:,} of its documents were touched"
                 continue
             self._owed[name] = set(identities)
             count = self._put_back(name, identities, window.displaced.get(name, set()))
@@ -111,7 +111,7 @@ class Repair:
         inserted = self._writer.put_back(definition, identities, pristine, moved)
         if not inserted or not in_order:
             return len(pristine)
-        behind = original.from_first(inserted, _MOST_DOCUMENTS)
+        behind = original.from_first(inserted, MOST_DOCUMENTS)
         if behind is None:
             return None
         if list(behind) != inserted:
@@ -132,7 +132,7 @@ class Repair:
         differing: set[bytes] = set()
         for before, after in pair_documents(*pair):
             differing.add(document_id(before or after or b""))
-            if len(differing) > _MOST_DOCUMENTS:
+            if len(differing) > MOST_DOCUMENTS:
                 break
         return differing
 

@@ -167,7 +167,9 @@ def database_name(base: str, names: Names) -> str:
     wanted = "+".join(names) or "empty"
     plain = re.sub(r"[^a-z0-9_+-]+", "-", wanted.lower())
     name = f"{base}__{plain}"
-    if plain == wanted and len(name.encode()) <= _LONGEST_NAME:
+    # No two scenarios share a name: `a+b` may be one, and `empty` too.
+    plainly = plain == wanted and "+" not in "".join(names) and names != ("empty",)
+    if plainly and len(name.encode()) <= _LONGEST_NAME:
         return name
     digest = hashlib.sha256(f"{base} {wanted}".encode()).hexdigest()[:8]
     return f"{name.encode()[: _LONGEST_NAME - 9].decode(errors='ignore')}-{digest}"

@@ -43,7 +43,7 @@ from mongoshot.snapshot.model import (
 from mongoshot.snapshot.order import in_order
 from mongoshot.snapshot.spool import spooled
 from mongoshot.staging.load import complete_baseline, load
-from mongoshot.staging.repair import Repair
+from mongoshot.staging.repair import MOST_DOCUMENTS, Repair
 
 #: Times that a reset begins again because another program writes to what it puts back.
 _ATTEMPTS = 10
@@ -172,14 +172,16 @@ class Staged:
     def mark(self) -> None:
         """Let changes count from the state that the database is in now."""
         window = self._tracker.touched_since(self._since, self._repair.catalog)
-        live = live_state(self._database).collections if window.collections else {}
+        # Many documents are kept on disk, as their collection.
+        many = [name for name, ids in window.documents.items() if len(ids) > MOST_DOCUMENTS]
+        whole = [*window.collections, *many]
+        live = live_state(self._database).collections if whole else {}
         documents: dict[str, dict[bytes, bytes | None]] = {}
         for name, identities in window.documents.items():
-            found = find_documents(self._database, window.catalog[name].definition, identities)
-            documents[name] = {identity: found.get(identity) for identity in identities}
-        collections = {
-            name: spooled(live[name]) if name in live else None for name in window.collections
-        }
+            if name not in many:
+                found = find_documents(self._database, window.catalog[name].definition, identities)
+                documents[name] = {identity: found.get(identity) for identity in identities}
+        collections = {name: spooled(live[name]) if name in live else None for name in whole}
         self._mark = _Mark(window.until, window.catalog, documents, collections)
 
     def changes(self) -> Changes:

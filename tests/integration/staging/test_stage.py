@@ -207,6 +207,8 @@ def test_one_object_is_always_the_current_database(make_stage: MakeStage, name: 
         (("shop",), "test_db__shop"),
         ((), "test_db__empty"),
         (("shop", "extras"), "test_db__shop+extras"),
+        (("shop+extras",), r"test_db__shop\+extras-[0-9a-f]{8}"),
+        (("empty",), r"test_db__empty-[0-9a-f]{8}"),
         (("Shop",), r"test_db__shop-[0-9a-f]{8}"),
         (("a.b c",), r"test_db__a-b-c-[0-9a-f]{8}"),
         (("x" * 100,), r"test_db__x{45}-[0-9a-f]{8}"),

@@ -170,6 +170,10 @@ def test_changes_of_more_documents_than_one_command_can_name(
     database["orders"].update_many({}, {"$set": {"seen": True}})
 
     assert len(staged.changes().updated["orders"]) == 20_000
+    staged.mark()
+    database["orders"].update_one({"_id": f"{long}7"}, {"$set": {"seen": False}})
+    [(before, after)] = staged.changes().updated["orders"]
+    assert (before["seen"], after["seen"]) == (True, False)
     assert dict(staged.reset().reloads) == {
         "orders": "more than 10,000 of its documents were touched"
     }

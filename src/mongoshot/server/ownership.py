@@ -2,6 +2,12 @@
 
 All decisions are taken on the live connection: the addresses that it ended up at, those that the
 server gives for itself, and what the ledger remembers (`ledger`).
+
+Who made a database is not written in it, so that one which somebody dropped and filled anew is told
+by the UUIDs of its collections: where mongoshot knows none of them, it is not mongoshot's any more.
+While a run or a restore is under way, anything that is there may be its own; and where one was
+killed, that cannot be told from what somebody has put there since. Until the next one has ended in
+order, such a database is overwritten whatever it holds.
 """
 
 from __future__ import annotations
@@ -18,6 +24,7 @@ from mongoshot.server.connection import Client, Database, describe, translated
 from mongoshot.server.ledger import (
     LEDGER_DATABASE,
     LedgerEntry,
+    begin_use,
     read_entry,
     record_ownership,
     strike,
@@ -67,7 +74,14 @@ def check_writable(database: Database, allowed_hosts: Hosts[str]) -> bool:
     check_host(database.client, allowed_hosts)
     entry = read_entry(database)
     if entry is not None:
-        _check_still_ours(database, entry)
+        if counts := _held_by_others(database, entry):
+            held = _enumerate(f"{name} ({count})" for name, count in counts.items())
+            raise DatabaseRefusedError(
+                f"{describe(database)} was dropped since mongoshot made it, as far as its ledger"
+                f" tells, and holds {held} now, which would be lost; name another database with"
+                " --db-name, or, if this one may be overwritten, type:"
+                f" mongoshot adopt {database.name} --db-url URL"
+            )
         return True
     if counts := count_by_collection(database):
         held = _enumerate(f"{name} ({count})" for name, count in counts.items())
@@ -87,33 +101,38 @@ def check_writable(database: Database, allowed_hosts: Hosts[str]) -> bool:
     return False
 
 
-def _check_still_ours(database: Database, entry: LedgerEntry) -> None:
-    # Where mongoshot created it and it holds nothing that mongoshot or a test made, it was dropped
-    # and is somebody else's now.
-    if entry.ownership != "created" or entry.baseline is None:
-        return
-    ours = {*entry.baseline.collections.values(), *entry.made_by_tests}
-    there = list_uuids(database) if ours else set()
-    if there and not there & ours:
-        counts = count_by_collection(database)
-        held = _enumerate(f"{name} ({count})" for name, count in counts.items())
-        raise DatabaseRefusedError(
-            f"{describe(database)} was dropped since mongoshot made it, and holds {held} now, which"
-            " would be lost; name another database with --db-name, or, if this one may be"
-            f" overwritten, type: mongoshot adopt {database.name} --db-url URL"
-        )
+def _held_by_others(database: Database, entry: LedgerEntry) -> dict[str, int]:
+    """Count what a database holds that was dropped and is somebody else's now; {} while it is ours.
+
+    One collection that is known is enough: whoever tests on a database may write to it.
+    """
+    baseline = entry.baseline
+    if entry.ownership != "created" or entry.in_use or (baseline and not baseline.complete):
+        return {}
+    ours = {*(baseline.collections.values() if baseline else ()), *entry.made_by_tests}
+    there = list_uuids(database)
+    return count_by_collection(database) if there and ours.isdisjoint(there) else {}
 
 
-def claim(database: Database, allowed_hosts: Hosts[str]) -> None:
-    """Enter an empty database in the ledger as created by mongoshot; raise as `check_writable`."""
+def claim(database: Database, allowed_hosts: Hosts[str], *, for_a_run: bool = False) -> None:
+    """Enter an empty database in the ledger as created by mongoshot; raise as `check_writable`.
+
+    `for_a_run` says that tests will use it, until `ledger.advance_baseline`: whatever they leave
+    in it, killed or not, is mongoshot's to overwrite.
+    """
     if not check_writable(database, allowed_hosts):
         record_ownership(database, "created", only_if_new=True)
+    if for_a_run:
+        begin_use(database)
 
 
 def abandon(database: Database) -> None:
-    """Drop a database that mongoshot created, and strike it from the ledger; others stay."""
+    """Drop a database that mongoshot created, and strike it from the ledger; others stay.
+
+    So does one that is somebody else's by now.
+    """
     entry = read_entry(database)
-    if entry is None or entry.ownership != "created":
+    if entry is None or entry.ownership != "created" or _held_by_others(database, entry):
         return
     with translated(f"drop {describe(database)}"):
         database.client.drop_database(database)

@@ -52,7 +52,7 @@ class Stage:
         self._settings = settings
         self._most = settings.scenario_databases
         self._verify = verify
-        claim(self._main_database, settings.project.allowed_hosts)
+        claim(self._main_database, settings.project.allowed_hosts, for_a_run=True)
         self.database = CurrentDatabase(self._main_database)
         self.statistics = Statistics()
         self.remarks: list[str] = []
@@ -150,7 +150,7 @@ class Stage:
     def _own_place(self, names: Names) -> Database:
         base = self._main_database
         own = named_database(base.client, database_name(base.name, names))
-        claim(own, self._settings.project.allowed_hosts)
+        claim(own, self._settings.project.allowed_hosts, for_a_run=True)
         others = [staged for other, staged in self._staged.items() if other != self._main]
         if len(others) >= self._most - 1:
             abandon(others[0].database)

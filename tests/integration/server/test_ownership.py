@@ -10,12 +10,21 @@ import pytest
 
 from mongoshot import Snapshot, capture, restore
 from mongoshot.errors import DatabaseRefusedError, HostRefusedError
+from mongoshot.server.catalog import list_uuids
 from mongoshot.server.connection import Client, Database
-from mongoshot.server.ledger import Baseline, write_baseline
+from mongoshot.server.ledger import (
+    Baseline,
+    advance_baseline,
+    read_baseline,
+    read_entry,
+    write_baseline,
+)
 from mongoshot.server.ownership import (
+    abandon,
     adopt,
     check_host,
     check_writable,
+    claim,
     disown,
 )
 from mongoshot.snapshot.overlay import overlay
@@ -126,3 +135,161 @@ def test_what_a_killed_restore_left_is_still_ours(
     database["half"].insert_one({})
 
     restore(every_kind, database)
+
+
+NOBODY: frozenset[str] = frozenset()
+
+
+def assert_refused(database: Database, name: str = "precious") -> None:
+    for ask in (check_writable, claim):
+        with pytest.raises(DatabaseRefusedError, match=rf"dropped since .* holds {name} \(1\) now"):
+            ask(database, NOBODY)
+    abandon(database)
+    assert database[name].count_documents({}) == 1
+
+
+def fill(database: Database, name: str = "precious") -> None:
+    database.client.drop_database(database)
+    database[name].insert_one({})
+
+
+def run_over(scenario: Snapshot | None, database: Database) -> None:
+    """Stage a scenario, or none, as a run of tests does that is killed before it ends."""
+    claim(database, NOBODY, for_a_run=True)
+    restore(scenario or overlay([]), database, claimed=True)
+
+
+def end(database: Database) -> None:
+    advance_baseline(database, None, list_uuids(database))
+
+
+@pytest.mark.parametrize("claimed_alone", [True, False])
+def test_a_database_that_was_made_empty_and_filled_by_somebody_else_is_refused(
+    make_database: MakeDatabase, claimed_alone: bool
+) -> None:
+    database = make_database()
+    if claimed_alone:
+        claim(database, NOBODY)
+    else:
+        restore(overlay([]), database)
+
+    fill(database)
+
+    assert_refused(database)
+
+
+@pytest.mark.parametrize("left_by_tests", [True, False])
+def test_a_database_that_was_filled_after_an_orderly_run_is_refused(
+    make_database: MakeDatabase, left_by_tests: bool
+) -> None:
+    database = make_database()
+    run_over(None, database)
+    if left_by_tests:
+        database["made"].insert_one({})
+    end(database)
+    claim(database, NOBODY)  # what the tests left is known
+
+    fill(database)
+
+    assert_refused(database)
+
+
+def test_a_database_of_a_scenario_that_was_filled_after_an_orderly_run_is_refused(
+    make_database: MakeDatabase, every_kind: Snapshot
+) -> None:
+    database = make_database()
+    run_over(every_kind, database)
+    end(database)
+
+    fill(database)
+
+    assert_refused(database)
+
+
+def test_what_a_killed_run_over_an_empty_scenario_left_is_ours(make_database: MakeDatabase) -> None:
+    database = make_database()
+    run_over(None, database)
+    end(database)
+    run_over(None, database)
+    database["made"].insert_one({})
+
+    run_over(None, database)
+
+    assert database.list_collection_names() == []
+
+
+def test_what_a_killed_run_left_in_a_database_that_a_test_dropped_is_ours(
+    make_database: MakeDatabase, every_kind: Snapshot
+) -> None:
+    database = make_database()
+    run_over(every_kind, database)
+    fill(database, "made")
+
+    claim(database, NOBODY)
+    abandon(database)
+
+    assert database.list_collection_names() == []
+    assert not disown(database)
+
+
+def test_what_a_run_left_that_was_killed_before_its_first_restore_is_ours(
+    make_database: MakeDatabase,
+) -> None:
+    database = make_database()
+    claim(database, NOBODY, for_a_run=True)
+    database["of_a_fixture"].insert_one({})
+
+    claim(database, NOBODY)
+
+
+def test_what_a_first_restore_left_that_was_killed_is_ours(
+    make_database: MakeDatabase, every_kind: Snapshot
+) -> None:
+    database = make_database()
+    claim(database, NOBODY)
+    write_baseline(database, Baseline(every_kind.digest, "shop", complete=False))
+    database["half"].insert_one({})
+
+    claim(database, NOBODY)
+
+
+def test_what_tests_made_stays_ours_when_a_reset_loads_collections_anew(
+    make_database: MakeDatabase,
+) -> None:
+    database = make_database()
+    run_over(None, database)
+    database["made"].insert_one({})
+    end(database)
+    baseline = read_baseline(database)
+    assert baseline is not None
+
+    write_baseline(database, baseline)
+
+    claim(database, NOBODY)
+
+
+def test_a_database_that_was_adopted_stays_so_whoever_fills_it(make_database: MakeDatabase) -> None:
+    database = make_database()
+    adopt(database, NOBODY)
+    fill(database)
+
+    claim(database, NOBODY)
+    abandon(database)
+
+    assert database["precious"].count_documents({}) == 1
+
+
+def test_a_run_that_is_refused_does_not_make_the_database_its_own(
+    make_database: MakeDatabase,
+) -> None:
+    database = make_database()
+    restore(overlay([]), database)
+    fill(database)
+
+    with pytest.raises(DatabaseRefusedError):
+        claim(database, NOBODY, for_a_run=True)
+
+    entry = read_entry(database)
+    assert entry is not None
+    assert not entry.in_use
+    assert_refused(database)

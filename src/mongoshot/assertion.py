@@ -20,6 +20,7 @@ from syrupy.extensions.base import AbstractSyrupyExtension
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from syrupy.location import PyTestLocation
 
+from mongoshot.comparison.alignment import align
 from mongoshot.comparison.difference import Changes
 from mongoshot.comparison.expectation import changes_to_text, parse_expectation, state_to_text
 from mongoshot.comparison.mismatch import describe, describe_mismatch
@@ -165,7 +166,12 @@ class ExpectationExtension(SingleFileSnapshotExtension):
         except MongoshotError as error:
             yield str(error)
             return
-        yield from describe_mismatch(expected, parse_expectation(serialized_data))
+        actual = parse_expectation(serialized_data)
+        aligned = parse_expectation(align(snapshot_data, serialized_data))
+        if expected.expects_the_same(aligned):
+            yield "the placeholders are not numbered as mongoshot does; was the file edited?"
+            aligned = actual
+        yield from describe_mismatch(expected, aligned)
         yield "if this is how it should be, type: pytest --snapshot-update"
 
     def discover_snapshots(

@@ -250,3 +250,27 @@ def test_frozen_clocks_leave_dates_literal_and_ids_recognised(
         assert order["_id"] == {"$oid": "ObjectId-1"}
         assert order["at"] != {"$date": "now"}
         assert order["by_the_server"] == {"$date": "now"}
+
+
+def test_documents_beside_one_too_many_are_not_told_of(pytester: pytest.Pytester, run: Run) -> None:
+    module = pytester.makepyfile(test_shop=ORDERING % 1)
+    run("--snapshot-update").assert_outcomes(passed=2)
+    module.write_text(module.read_text().replace('["LAMP"', '["BULB", "LAMP"'))
+    failed = run("-vv")
+    failed.assert_outcomes(passed=1, failed=1)
+    failed.stdout.fnmatch_lines(
+        [
+            "*changes not as expected in audit, lines, payments",
+            '*lines?0?  expected {"$uuid": "UUID-1"}, is {"$uuid": "UUID-*"}',
+            '*_id {"$uuid": "UUID-*"}: inserted, which is not expected',
+        ]
+    )
+    failed.stdout.no_fnmatch_line('*"MUG"*')
+
+
+def test_an_expectation_with_other_numbers_says_so(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(test_shop=ORDERING % 1)
+    run("--snapshot-update").assert_outcomes(passed=2)
+    [path] = pytester.path.joinpath("__expectations__", "test_shop").iterdir()
+    path.write_text(path.read_text().replace("ObjectId-1", "ObjectId-7"))
+    run().stdout.fnmatch_lines(["*not numbered as mongoshot does*"])

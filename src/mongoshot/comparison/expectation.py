@@ -15,6 +15,12 @@ as before nor, the new ones, behind those. A definition has `type`, `options` an
 `indexes` where they are not those of a collection that was made by writing to it. A `"kind":
 "state"` has for each collection its `definition` and its `documents`. What it was recorded against,
 `scenario` and `digest`, is told when an expectation fails, and not compared.
+
+Placeholders stand for ids and dates that the test made: `{"$oid": "ObjectId-1"}`, `{"$uuid":
+"UUID-1"}`, `{"$date": "now"}`, and for an id as a string `{"$oid": "ObjectId-1 as text"}`. No value
+that a test could store is written like that; `snapshot.encoding.placeholders` has all forms. Behind
+the documents whose `_id` is literal, which stand by it, are those whose `_id` is a placeholder, by
+what else they hold.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import pytest
 from bson import Binary, DBRef, ObjectId
 from bson.code import Code
 
+from mongoshot.comparison.alignment import align
 from mongoshot.comparison.difference import Changes, compare
 from mongoshot.comparison.documents import Value, compare_documents
 from mongoshot.comparison.expectation import changes_to_text, parse_expectation
@@ -231,3 +232,39 @@ def test_updates_and_deletions_have_placeholders_too(expect: Expect) -> None:
 def test_references_of_the_driver_are_documents_like_others(expect: Expect) -> None:
     text = expect({"a": []}, a=[{"_id": 1, "ref": DBRef("orders", ORDER)}])
     assert inserted(text)[0]["ref"]["$id"] == {"$oid": "ObjectId-1"}
+
+
+@pytest.mark.parametrize(
+    ("skus", "named"),
+    [
+        ("acd", ["ObjectId-1", "ObjectId-2", "ObjectId-3"]),
+        ("abcd", ["ObjectId-1", "ObjectId-5", "ObjectId-2", "ObjectId-3"]),
+        ("cd", ["ObjectId-2", "ObjectId-3"]),
+        ("aec", ["ObjectId-1", "ObjectId-2", "ObjectId-3"]),
+        ("d", ["ObjectId-3"]),
+        ("", []),
+    ],
+)
+def test_documents_keep_their_numbers_beside_one_that_is_not_expected(
+    expect: Expect, skus: str, named: list[str]
+) -> None:
+    def said(skus: str) -> str:
+        ids = [ObjectId(ORDER.binary[:11] + sku.encode()) for sku in skus]
+        documents = zip(ids, skus, strict=True)
+        return expect(
+            {"lines": [], "all": []},
+            lines=[{"_id": each, "sku": sku, "self": str(each)} for each, sku in documents],
+            all=[{"_id": 1, "last": ids[-1:], "new": USER}],
+        )
+
+    expected, actual = said("acd"), said(skus)
+    aligned = align(expected, actual)
+    lines = json.loads(aligned)["collections"].get("lines", {}).get("inserted", [])
+    assert sorted(line["_id"]["$oid"] for line in lines) == sorted(named)
+    assert [line["self"]["$oid"] for line in lines] == [
+        f"{line['_id']['$oid']} as text" for line in lines
+    ]
+    # It says the same with other numbers.
+    assert align(actual, aligned) == actual
+    same = parse_expectation(expected).expects_the_same(parse_expectation(aligned))
+    assert same is (skus == "acd")

@@ -20,11 +20,11 @@ from syrupy.extensions.base import AbstractSyrupyExtension
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from syrupy.location import PyTestLocation
 
-from mongoshot.comparison.alignment import align
 from mongoshot.comparison.difference import Changes
 from mongoshot.comparison.expectation import changes_to_text, parse_expectation, state_to_text
 from mongoshot.comparison.mismatch import describe, describe_mismatch
 from mongoshot.comparison.provenance import Provenance
+from mongoshot.comparison.renumbering import renumber
 from mongoshot.errors import MongoshotError, UsageError
 from mongoshot.snapshot.model import Collection, State
 
@@ -167,7 +167,7 @@ class ExpectationExtension(SingleFileSnapshotExtension):
             yield str(error)
             return
         actual = parse_expectation(serialized_data)
-        aligned = parse_expectation(align(snapshot_data, serialized_data))
+        aligned = parse_expectation(renumber(snapshot_data, serialized_data))
         if expected.expects_the_same(aligned):
             yield "the placeholders are not numbered as mongoshot does; was the file edited?"
             aligned = actual

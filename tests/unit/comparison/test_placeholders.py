@@ -11,12 +11,12 @@ import pytest
 from bson import Binary, DBRef, ObjectId
 from bson.code import Code
 
-from mongoshot.comparison.alignment import align
 from mongoshot.comparison.difference import Changes, compare
 from mongoshot.comparison.documents import Value, compare_documents
 from mongoshot.comparison.expectation import changes_to_text, parse_expectation
 from mongoshot.comparison.mismatch import describe, describe_mismatch
 from mongoshot.comparison.provenance import Family, Provenance
+from mongoshot.comparison.renumbering import renumber
 from mongoshot.errors import ExpectationError, NotRepresentableError
 from mongoshot.snapshot.encoding.placeholders import read_placeholder, written_placeholder
 
@@ -258,13 +258,13 @@ def test_documents_keep_their_numbers_beside_one_that_is_not_expected(
         )
 
     expected, actual = said("acd"), said(skus)
-    aligned = align(expected, actual)
+    aligned = renumber(expected, actual)
     lines = json.loads(aligned)["collections"].get("lines", {}).get("inserted", [])
     assert sorted(line["_id"]["$oid"] for line in lines) == sorted(named)
     assert [line["self"]["$oid"] for line in lines] == [
         f"{line['_id']['$oid']} as text" for line in lines
     ]
     # It says the same with other numbers.
-    assert align(actual, aligned) == actual
+    assert renumber(actual, aligned) == actual
     same = parse_expectation(expected).expects_the_same(parse_expectation(aligned))
     assert same is (skus == "acd")

@@ -25,7 +25,7 @@ class _Part(NamedTuple):
     masked: str
 
 
-def align(expected: str, actual: str) -> str:
+def renumber(expected: str, actual: str) -> str:
     """Return the text `actual`, its placeholders numbered as in the text `expected`.
 
     Both are expectations, and the result says what `actual` says. Documents are taken for the same

@@ -23,6 +23,8 @@ from syrupy.location import PyTestLocation
 from mongoshot.comparison.difference import Changes
 from mongoshot.comparison.expectation import changes_to_text, parse_expectation, state_to_text
 from mongoshot.comparison.mismatch import describe, describe_mismatch
+from mongoshot.comparison.provenance import Provenance
+from mongoshot.comparison.renumbering import renumber
 from mongoshot.errors import MongoshotError, UsageError
 from mongoshot.snapshot.model import Collection, State
 
@@ -82,17 +84,26 @@ class ObservedState:
     """Be `db_state`: the whole database, or one collection of it, at the moment it is looked at."""
 
     def __init__(
-        self, read: Callable[[], State], scenario: str, digest: str, only: str | None = None
+        self,
+        read: Callable[[], State],
+        scenario: str,
+        digest: str,
+        only: str | None = None,
+        provenance: Callable[[], Provenance] | None = None,
     ) -> None:
-        """Take a function that reads the database, and what it was staged from."""
+        """Take a function that reads the database, and what it was staged from.
+
+        `provenance` tells which values were made since.
+        """
         self._read = read
+        self._provenance = provenance
         self._scenario = scenario
         self._digest = digest
         self._only = only
 
     def __getitem__(self, collection: str) -> ObservedState:
         """Look at one collection alone."""
-        return ObservedState(self._read, self._scenario, self._digest, collection)
+        return ObservedState(self._read, self._scenario, self._digest, collection, self._provenance)
 
     def __eq__(self, other: object) -> bool:
         """Compare the state as it is now with a stored expectation."""
@@ -106,7 +117,9 @@ class ObservedState:
 
     def to_text(self) -> str:
         """Write the state as it is now as the text of an expectation."""
-        return state_to_text(self._collections(), self._scenario, self._digest)
+        collections = self._collections()
+        provenance = self._provenance() if self._provenance else None
+        return state_to_text(collections, self._scenario, self._digest, provenance)
 
     def _collections(self) -> Mapping[str, Collection]:
         collections = self._read().collections
@@ -153,7 +166,12 @@ class ExpectationExtension(SingleFileSnapshotExtension):
         except MongoshotError as error:
             yield str(error)
             return
-        yield from describe_mismatch(expected, parse_expectation(serialized_data))
+        actual = parse_expectation(serialized_data)
+        aligned = parse_expectation(renumber(snapshot_data, serialized_data))
+        if expected.expects_the_same(aligned):
+            yield "the placeholders are not numbered as mongoshot does; was the file edited?"
+            aligned = actual
+        yield from describe_mismatch(expected, aligned)
         yield "if this is how it should be, type: pytest --snapshot-update"
 
     def discover_snapshots(

@@ -228,7 +228,10 @@ def db_state(staged: Staged) -> ObservedState:
     """Give the whole database as it is, or one collection of it: `db_state["orders"]`."""
     from mongoshot.assertion import ObservedState
 
-    return ObservedState(staged.state, staged.scenario.label, staged.scenario.digest)
+    scenario = staged.scenario
+    return ObservedState(
+        staged.state, scenario.label, scenario.digest, provenance=staged.provenance
+    )
 
 
 @pytest.fixture

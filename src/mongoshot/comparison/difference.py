@@ -6,12 +6,13 @@ what differs is looked into, and memory is taken only by what has no partner yet
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
 from mongoshot.comparison.documents import DocumentChange, compare_documents
+from mongoshot.comparison.provenance import Provenance
 from mongoshot.comparison.text import CollectionDifference, render, summarize
 from mongoshot.errors import UsageError
 from mongoshot.snapshot.elements import document_id
@@ -65,11 +66,13 @@ class Difference:
 class Changes(Difference):
     """Hold what happened to a staged database since its mark; falsy where nothing did.
 
-    `scenario` and `digest` say what it was staged from.
+    `scenario` and `digest` say what it was staged from, `provenance` which values were made since;
+    without it, all are taken for literal.
     """
 
     scenario: str = ""
     digest: str = ""
+    provenance: Callable[[], Provenance] | None = field(default=None, compare=False)
 
 
 class _EmptyByDefault(dict[str, list[Any]]):

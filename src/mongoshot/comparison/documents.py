@@ -8,8 +8,9 @@ from typing import Any
 
 from mongoshot.errors import InvalidBSONError, NotRepresentableError
 from mongoshot.snapshot.elements import ARRAY, DOCUMENT, document_id, iterate_elements
-from mongoshot.snapshot.encoding import readable
+from mongoshot.snapshot.encoding.placeholders import WITH_PLACEHOLDERS, written_placeholder
 from mongoshot.snapshot.encoding.style import quoted
+from mongoshot.snapshot.encoding.writer import write_value
 from mongoshot.snapshot.model import decode
 
 #: A key that is a step of a path as it stands. One with a dot in it is not a path, and one with a
@@ -26,9 +27,9 @@ class Value:
     raw: bytes
 
     def __str__(self) -> str:
-        """Write the value as readable Extended JSON, which shows its type."""
+        """Write the value as readable Extended JSON, which shows its type; also a placeholder."""
         try:
-            return readable(self.type, self.raw)
+            return write_value(WITH_PLACEHOLDERS, self.type, self.raw)
         except (NotRepresentableError, InvalidBSONError):
             return f"<BSON type 0x{self.type:02x}: {self.raw.hex()}>"
 
@@ -113,7 +114,12 @@ def _compare(
 
 
 def unique_fields(value: Value) -> dict[bytes, Value] | None:
-    """Return the fields of a document or array, or None where a key is there twice."""
+    """Return the fields of a document or array.
+
+    Returns None where a key is there twice, and for a placeholder, which is one thing.
+    """
+    if written_placeholder(value.raw):
+        return None
     fields: dict[bytes, Value] = {}
     count = 0
     for kind, key, start, end in iterate_elements(value.raw):

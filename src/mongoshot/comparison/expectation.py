@@ -15,6 +15,12 @@ as before nor, the new ones, behind those. A definition has `type`, `options` an
 `indexes` where they are not those of a collection that was made by writing to it. A `"kind":
 "state"` has for each collection its `definition` and its `documents`. What it was recorded against,
 `scenario` and `digest`, is told when an expectation fails, and not compared.
+
+Placeholders stand for ids and dates that the test made: `{"$oid": "ObjectId-1"}`, `{"$uuid":
+"UUID-1"}`, `{"$date": "now"}`, and for an id as a string `{"$oid": "ObjectId-1 as text"}`. No value
+that a test could store is written like that; `snapshot.encoding.placeholders` has all forms. Behind
+the documents whose `_id` is literal, which stand by it, are those whose `_id` is a placeholder, by
+what else they hold.
 """
 
 from __future__ import annotations
@@ -23,6 +29,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 import bson
@@ -31,15 +38,17 @@ from bson.raw_bson import RawBSONDocument
 
 from mongoshot.comparison.difference import Changes, Difference
 from mongoshot.comparison.documents import DocumentChange, Value, identity_of
+from mongoshot.comparison.placeholders import Tree, arrange
+from mongoshot.comparison.provenance import Provenance
 from mongoshot.comparison.text import CollectionDifference
 from mongoshot.errors import ExpectationError, InvalidExtendedJSONError, NotRepresentableError
 from mongoshot.snapshot.elements import ARRAY, DOCUMENT, iterate_elements
-from mongoshot.snapshot.encoding import from_extended_json, readable
+from mongoshot.snapshot.encoding import from_extended_json
+from mongoshot.snapshot.encoding.style import Style
+from mongoshot.snapshot.encoding.writer import READABLE, write_value
 from mongoshot.snapshot.model import Collection, Definition
 
 FORMAT_VERSION = 1
-
-Tree: TypeAlias = "dict[str, Tree] | list[Tree] | Value | str | int"
 
 #: What a collection is that was made by writing to it.
 _PLAIN = Definition("")
@@ -62,12 +71,16 @@ SECTIONS = {
 
 
 def changes_to_text(changes: Changes) -> str:
-    """Write changes as the text of an expectation, the same for equal changes."""
+    """Write changes as the text of an expectation, the same for equal changes.
+
+    Where they have a provenance, placeholders stand for what was made meanwhile.
+    """
     return _to_text(
         "changes",
         changes.scenario,
         changes.digest,
         {name: _changes_tree(c) for name, c in changes.collections.items()},
+        changes.provenance() if changes.provenance else None,
     )
 
 
@@ -78,11 +91,19 @@ def difference_to_text(difference: Difference) -> str:
         "after": difference.after,
         "collections": {name: _changes_tree(c) for name, c in difference.collections.items()},
     }
-    return _write(tree, "")
+    return _write("", tree, READABLE)
 
 
-def state_to_text(collections: Mapping[str, Collection], scenario: str, digest: str) -> str:
-    """Write whole collections as the text of an expectation, the same for equal states."""
+def state_to_text(
+    collections: Mapping[str, Collection],
+    scenario: str,
+    digest: str,
+    provenance: Provenance | None = None,
+) -> str:
+    """Write whole collections as the text of an expectation, the same for equal states.
+
+    With a provenance, placeholders stand for what was made since the scenario was staged.
+    """
     return _to_text(
         "state",
         scenario,
@@ -94,19 +115,30 @@ def state_to_text(collections: Mapping[str, Collection], scenario: str, digest: 
             }
             for name, collection in collections.items()
         },
+        provenance,
     )
 
 
-def _to_text(kind: str, scenario: str, digest: str, collections: Mapping[str, Tree]) -> str:
-    tree: Tree = {
-        "format_version": FORMAT_VERSION,
-        "kind": kind,
-        "scenario": scenario,
-        "digest": digest,
-        "collections": dict(collections),
-    }
+def _to_text(
+    kind: str,
+    scenario: str,
+    digest: str,
+    collections: dict[str, dict[str, Tree]],
+    provenance: Provenance | None,
+) -> str:
+    said: dict[str, Tree] = dict(collections)
+    style = READABLE
     try:
-        return _write(tree, "") + "\n"
+        if provenance is not None:
+            said, style = arrange(collections, provenance, partial(_write, ""))
+        tree: Tree = {
+            "format_version": FORMAT_VERSION,
+            "kind": kind,
+            "scenario": scenario,
+            "digest": digest,
+            "collections": said,
+        }
+        return _write("", tree, style) + "\n"
     except NotRepresentableError as error:
         raise NotRepresentableError(
             f"{error}; there can be no expectation of that: assert with plain Python what"
@@ -114,7 +146,7 @@ def _to_text(kind: str, scenario: str, digest: str, collections: Mapping[str, Tr
         ) from None
 
 
-def _changes_tree(difference: CollectionDifference) -> Tree:
+def _changes_tree(difference: CollectionDifference) -> dict[str, Tree]:
     tree: dict[str, Tree] = {}
     if difference.before is None and difference.after is not None:
         tree["created"] = _definition_tree(difference.after)
@@ -151,7 +183,7 @@ def _update_tree(change: DocumentChange) -> Tree:
     return tree
 
 
-def _definition_tree(definition: Definition) -> Tree:
+def _definition_tree(definition: Definition) -> dict[str, Tree]:
     """Say what a collection is by what is not as it is by default, so that most need no word."""
     tree: dict[str, Tree] = {}
     if definition.type != _PLAIN.type:
@@ -168,19 +200,22 @@ def _definition_tree(definition: Definition) -> Tree:
     return tree
 
 
-def _write(tree: Tree, margin: str) -> str:
+def _write(margin: str, tree: Tree, style: Style) -> str:
     inner = margin + "  "
     if isinstance(tree, dict) and tree and tree.keys() <= _ON_ONE_LINE and _is_flat(tree):
-        line = ", ".join(f"{_quote(key)}: {_write_line(item)}" for key, item in tree.items())
+        items = [f"{_quote(key)}: {_write_line(item, style)}" for key, item in tree.items()]
+        line = ", ".join(items)
         if len(inner) + len(line) <= _LINE:
             return f"{{{line}}}"
     if isinstance(tree, Value):
-        return readable(tree.type, tree.raw, indent=2).replace("\n", f"\n{margin}")
+        text = write_value(style.indented(2), tree.type, tree.raw)
+        return text.replace("\n", f"\n{margin}")
     if isinstance(tree, dict) and tree:
-        items = [f"{inner}{_quote(key)}: {_write(item, inner)}" for key, item in tree.items()]
+        items = [f"{inner}{_quote(k)}: {_write(inner, item, style)}" for k, item in tree.items()]
         return "{\n" + ",\n".join(items) + f"\n{margin}}}"
     if isinstance(tree, list) and tree:
-        return "[\n" + ",\n".join(inner + _write(item, inner) for item in tree) + f"\n{margin}]"
+        items = [inner + _write(inner, item, style) for item in tree]
+        return "[\n" + ",\n".join(items) + f"\n{margin}]"
     return _quote(tree)
 
 
@@ -188,8 +223,8 @@ def _is_flat(tree: dict[str, Tree]) -> bool:
     return not any(isinstance(item, dict | list) for item in tree.values())
 
 
-def _write_line(tree: Tree) -> str:
-    return readable(tree.type, tree.raw) if isinstance(tree, Value) else _quote(tree)
+def _write_line(tree: Tree, style: Style) -> str:
+    return write_value(style, tree.type, tree.raw) if isinstance(tree, Value) else _quote(tree)
 
 
 def _quote(tree: Any) -> str:
@@ -220,7 +255,7 @@ def parse_expectation(text: str) -> Expectation:
     """
     remedy = "take the file from version control again, or record it with pytest --snapshot-update"
     try:
-        document: Any = RawBSONDocument(from_extended_json(text))
+        document: Any = RawBSONDocument(from_extended_json(text, placeholders=True))
         if document["format_version"] != FORMAT_VERSION:
             raise ExpectationError(
                 f"the expectation has format version {document['format_version']}, and this"

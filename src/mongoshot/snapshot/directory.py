@@ -94,6 +94,11 @@ class Snapshot:
         """Say in a report what state this is."""
         return self.name
 
+    @property
+    def captured_at(self) -> str:
+        """Say when it was captured, as ISO 8601."""
+        return self.manifest.origin.captured_at
+
     @cached_property
     def collections(self) -> Mapping[str, Collection]:
         """Return the collections by name; reads and verifies the metadata files."""

@@ -165,6 +165,11 @@ class Scenario(State, Protocol):
         """Identify what the state holds: equal digests, equal states."""
         ...
 
+    @property
+    def captured_at(self) -> str:
+        """Say until when what it holds was made, as ISO 8601; "" where it holds nothing."""
+        ...
+
     def verify(self, *, unchanged_is_enough: bool = False) -> None:
         """Raise SnapshotDamagedError unless all of it can be read as it was written.
 

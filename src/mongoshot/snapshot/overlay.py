@@ -39,6 +39,11 @@ class Overlay:
         joined = "\n".join(layer.digest for layer in self.layers)
         return f"sha256:{hashlib.sha256(joined.encode()).hexdigest()}"
 
+    @property
+    def captured_at(self) -> str:
+        """Say until when what the layers hold was made: that of the last one."""
+        return max((layer.captured_at for layer in self.layers), default="")
+
     def verify(self, *, unchanged_is_enough: bool = False) -> None:
         """Raise SnapshotDamagedError unless all layers can be read as they were written.
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import datetime
 import time
 from collections.abc import Collection as Hosts
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import ClassVar
 
+from bson.objectid import ObjectId
 from bson.timestamp import Timestamp
 
 from mongoshot.comparison.difference import Changes, compare, compare_collections
 from mongoshot.comparison.documents import compare_documents
+from mongoshot.comparison.provenance import Family, Provenance
 from mongoshot.comparison.text import CollectionDifference
 from mongoshot.config import NaturalOrder
 from mongoshot.errors import CommandError, RestoreError, UsageError
@@ -40,8 +44,10 @@ from mongoshot.snapshot.model import (
     State,
     no_progress,
 )
+from mongoshot.snapshot.occurrences import Occurrences
 from mongoshot.snapshot.order import in_order
 from mongoshot.snapshot.spool import spooled
+from mongoshot.staging.clock import Clock, Span
 from mongoshot.staging.load import complete_baseline, load
 from mongoshot.staging.repair import MOST_DOCUMENTS, Repair
 
@@ -83,6 +89,8 @@ class _Mark:
 class Staged:
     """Hold a database that was restored from a scenario, and the mark that changes count from."""
 
+    _clock: ClassVar = Clock()  # made before the first test that is staged begins
+
     def __init__(
         self,
         scenario: Scenario,
@@ -106,6 +114,8 @@ class Staged:
         self._mark = self._clean_mark()
         self._proof: Fingerprint | None = None
         self._finished: Moment | None = None
+        self._occurrences = Occurrences(scenario)
+        self._began = self._clock.now()
 
     @property
     def tier(self) -> Tier:
@@ -132,6 +142,7 @@ class Staged:
                     raise
         self._since = self._tracker.resume(self._since, window)
         self._mark = self._clean_mark()
+        self._began = self._clock.now()
         return ResetReport(
             self._tracker.tier,
             written,
@@ -205,7 +216,33 @@ class Staged:
             collections={name: found[name] for name in sorted(found) if found[name]},  # type: ignore[misc]
             scenario=self.scenario.label,
             digest=self.scenario.digest,
+            provenance=partial(self.provenance, self._clock.now()),
         )
+
+    def provenance(self, until: int | None = None) -> Provenance:
+        """Tell which values were made since the last reset, or the restore.
+
+        The server is asked for its clock. `until` is the end by this machine's clock, in
+        milliseconds since 1970; None: now.
+        """
+        span = Span(self._began, self._clock.now() if until is None else until)
+        spans = [span]
+        asked = self._clock.now()
+        if moment := self._tracker.moment():
+            spans.append(span.by(moment.clock, Span(asked, self._clock.now())))
+        began = datetime.datetime.fromtimestamp(span.first / 1000, datetime.UTC)
+        return Provenance(
+            spans=tuple((each.first, each.last) for each in spans),
+            process=ObjectId().binary[4:9],
+            in_scenario=partial(self._in_scenario, began),
+        )
+
+    def _in_scenario(self, began: datetime.datetime, family: Family, raw: bytes) -> bool:
+        if family == "UUID":
+            return self._occurrences.hold_uuid(raw)
+        if family == "ObjectId":
+            return self._occurrences.hold_object_id(raw, began)
+        return self._occurrences.hold_date(raw, began)
 
     def state(self) -> State:
         """Return the state of the database as it is now."""

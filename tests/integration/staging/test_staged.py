@@ -12,6 +12,7 @@ from mongoshot import Snapshot, restore
 from mongoshot.errors import RestoreError
 from mongoshot.server.connection import Database
 from mongoshot.server.tracking.fingerprints import take_fingerprint
+from mongoshot.server.tracking.window import Moment
 from mongoshot.snapshot.manifest import Origin
 from mongoshot.snapshot.model import MemoryState
 from mongoshot.snapshot.writer import write_snapshot
@@ -189,3 +190,31 @@ def test_verify_names_what_is_wrong(every_kind: Snapshot, make_database: MakeDat
 
     with pytest.raises(RestoreError, match=r"in odd, stray: another program writes"):
         staged.verify()
+
+
+def test_a_provenance_knows_the_time_by_both_clocks(
+    every_kind: Snapshot, make_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staged = restore(every_kind, make_database())
+    asked: list[Moment] = []
+    moment = staged._tracker.moment
+
+    def an_hour_ahead() -> Moment:
+        real = moment()
+        assert real is not None
+        asked.append(Moment(real.point, real.clock + datetime.timedelta(hours=1)))
+        return asked[-1]
+
+    monkeypatch.setattr(staged._tracker, "moment", an_hour_ahead)
+    staged.reset()
+    staged.mark()
+    changes = staged.changes()
+    assert not asked  # it is asked by who compares, and by nobody else
+    assert changes.provenance is not None
+    here, there = changes.provenance().spans
+    assert len(asked) == 1
+    for side in (0, 1):
+        assert abs(there[side] - here[side] - 3_600_000) < 1000
+
+    monkeypatch.setattr(staged._tracker, "moment", lambda: None)
+    assert len(staged.provenance().spans) == 1

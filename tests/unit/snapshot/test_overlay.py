@@ -152,6 +152,7 @@ class _Layer:
     """Be a scenario of one collection."""
 
     label = digest = "layer"
+    captured_at = "2026-01-02T03:04:05Z"
 
     def __init__(self, collection: Collection) -> None:
         self.collections = {collection.name: collection}

@@ -49,15 +49,18 @@ def readable(type: int, raw: bytes, *, indent: int | None = None) -> str:
     return write_value(READABLE.indented(indent), type, raw)
 
 
-def from_extended_json(text: str | bytes) -> bytes:
+def from_extended_json(text: str | bytes, *, placeholders: bool = False) -> bytes:
     """Read one document of Extended JSON, canonical or relaxed, as BSON.
 
     Numbers without a wrapper become int32 where they fit, else int64, and doubles where they have a
     fraction or an exponent. Duplicate keys and the order of keys are kept. Bytes are read as UTF-8.
 
+    With `placeholders`, those of the module of that name may stand for values, and are read as the
+    documents that they look like.
+
     Raises InvalidExtendedJSONError, saying what was expected, for anything else.
     """
-    return read_document(text)
+    return read_document(text, placeholders=placeholders)
 
 
 __all__ = ["from_extended_json", "readable", "to_extended_json", "to_readable_json"]

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from mongoshot.errors import InvalidBSONError, InvalidExtendedJSONError
 from mongoshot.snapshot.elements import MAXIMUM_DEPTH, framed, index_keys, validate_document
+from mongoshot.snapshot.encoding.placeholders import read_placeholder
 from mongoshot.snapshot.encoding.wrappers import (
     ARRAY,
     BOOLEAN,
@@ -40,16 +41,17 @@ _FALSE: Final = (BOOLEAN, b"\0")
 _WHITESPACE: Final = " \t\n\r"
 
 
-def read_document(text: str | bytes) -> bytes:
+def read_document(text: str | bytes, *, placeholders: bool = False) -> bytes:
     """Read one document of Extended JSON, canonical or relaxed, as BSON.
 
-    Raises InvalidExtendedJSONError, saying what was expected, where it is none.
+    With `placeholders`, these may stand in it. Raises InvalidExtendedJSONError, saying what was
+    expected, where it is none.
     """
     try:
         if isinstance(text, bytes):
             text = text.decode()
         text = text.strip(_WHITESPACE)
-        value, end = _DECODER.raw_decode(text)
+        value, end = (_TOLERANT if placeholders else _DECODER).raw_decode(text)
     except json.JSONDecodeError as error:
         raise InvalidExtendedJSONError(f"this is not JSON: {error}") from None
     except UnicodeError as error:
@@ -91,6 +93,12 @@ def _object(pairs: list[tuple[str, Any]]) -> Typed:
         append(kind[key])
         append(raw)
     return DOCUMENT, framed(b"".join(parts))
+
+
+def _object_or_placeholder(pairs: list[tuple[str, Any]]) -> Typed:
+    if len(pairs) == 1 and (document := read_placeholder(*pairs[0])) is not None:
+        return DOCUMENT, document
+    return _object(pairs)
 
 
 def _array(values: list[Any]) -> Typed:
@@ -142,9 +150,12 @@ def _too_deep() -> InvalidExtendedJSONError:
     return InvalidExtendedJSONError(f"documents lie more than {MAXIMUM_DEPTH} levels deep")
 
 
-_DECODER: Final = json.JSONDecoder(
-    object_pairs_hook=_object,
-    parse_int=_integer,
-    parse_float=_fraction,
-    parse_constant=_constant,
+_DECODER, _TOLERANT = (
+    json.JSONDecoder(
+        object_pairs_hook=hook,
+        parse_int=_integer,
+        parse_float=_fraction,
+        parse_constant=_constant,
+    )
+    for hook in (_object, _object_or_placeholder)
 )

@@ -56,7 +56,8 @@ def _validate_value(kind: int, raw: bytes) -> None:
         validate_document(raw[value_end(raw, bson.STRING, 4, end) :])
 
 
-def _document(style: Style, buffer: bytes, position: int, depth: int) -> tuple[str, int]:
+def write_document(style: Style, buffer: bytes, position: int, depth: int) -> tuple[str, int]:
+    """Write the members of a document; a `Write` of `style`."""
     end = position + _unpack_int32(buffer, position)[0] - 1
     if depth > MAXIMUM_DEPTH:
         raise ValueError("too deep")
@@ -115,7 +116,7 @@ def _enclose(opening: str, members: list[str], closing: str, style: Style, depth
 def _code_with_scope(style: Style, buffer: bytes, position: int, depth: int) -> tuple[str, int]:
     code, start = payloads.string(style, buffer, position + 4, depth)
     try:
-        scope, stop = _document(style.indented(None), buffer, start, depth)
+        scope, stop = write_document(style.indented(None), buffer, start, depth)
     except Refusal as refusal:
         refusal.at(".$scope")
         raise
@@ -136,7 +137,7 @@ def _forms(colon: str, special: dict[int, Form]) -> dict[int, Form]:
     return {
         bson.DOUBLE: wrapped(payloads.double, "$numberDouble", quote='"'),
         bson.STRING: wrapped(payloads.string),
-        bson.DOCUMENT: wrapped(_document),
+        bson.DOCUMENT: wrapped(write_document),
         bson.ARRAY: wrapped(_array),
         bson.BINARY: wrapped(payloads.binary, "$binary", "base64"),
         bson.UNDEFINED: (payloads.nothing, f'{{"$undefined"{colon}true}}', ""),
@@ -168,13 +169,16 @@ def _style(colon: str, comma: str, special: dict[int, Form]) -> Style:
 CANONICAL: Final = _style(":", ",", {})
 """Canonical Extended JSON, without any space."""
 
-READABLE: Final = _style(
-    ": ",
-    ", ",
-    {
-        bson.DOUBLE: (payloads.readable_double, "", ""),
-        bson.INT32: (payloads.int32, "", ""),
-        bson.DATE: (payloads.readable_date, '{"$date": ', "}"),
-    },
-)
+_READABLE_FORMS: Final[dict[int, Form]] = {
+    bson.DOUBLE: (payloads.readable_double, "", ""),
+    bson.INT32: (payloads.int32, "", ""),
+    bson.DATE: (payloads.readable_date, '{"$date": ', "}"),
+}
+
+READABLE: Final = _style(": ", ", ", _READABLE_FORMS)
 """Relaxed Extended JSON that keeps what tells the types apart."""
+
+
+def styled(special: dict[int, Form]) -> Style:
+    """Give the readable style with other forms for some types."""
+    return _style(": ", ", ", _READABLE_FORMS | special)

@@ -14,7 +14,6 @@ from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
 from pymongo import ReadPreference
 from pymongo import errors as driver
-from pymongo.client_session import ClientSession as ClientSession
 from pymongo.database import Database as PymongoDatabase
 from pymongo.read_concern import ReadConcern
 

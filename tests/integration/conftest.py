@@ -203,6 +203,31 @@ def start_mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartMong
         mongod.wait()
 
 
+@pytest.fixture(scope="session")
+def start_guarded_mongod(
+    start_mongod: StartMongod, tmp_path_factory: pytest.TempPathFactory
+) -> StartMongod:
+    """Start a replica set of one that wants a login; takes the password of its user root."""
+
+    def start(password: str) -> str:
+        key = tmp_path_factory.mktemp("key") / "key"
+        key.write_text("mongoshot")
+        key.chmod(0o400)
+        address = start_mongod("--auth", "--keyFile", str(key), "--replSet", "guarded")
+        local: Client = pymongo.MongoClient(f"mongodb://{address}", directConnection=True)
+        with local:
+            members = [{"_id": 0, "host": address}]
+            local.admin.command("replSetInitiate", {"_id": "guarded", "members": members})
+            deadline = time.monotonic() + 30
+            while not local.admin.command("hello")["isWritablePrimary"]:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            local.admin.command("createUser", "root", pwd=password, roles=["root"])
+        return address
+
+    return start
+
+
 def _await(address: str, mongod: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 30
     while True:

@@ -65,7 +65,7 @@ class Stage:
 
         `database` is that one from then on; `remarks` say what was found on the way. Raises
         SnapshotNotFoundError and whatever a restore or a reset raises; the next call for the same
-        names then starts with a full restore.
+        names then believes no more than the ledger.
         """
         self.remarks = []
         staged = self._staged.pop(names, None)

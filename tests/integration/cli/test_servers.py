@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,22 +76,8 @@ class Guarded:
 
 
 @pytest.fixture(scope="session")
-def guarded(
-    start_mongod: StartMongod, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Guarded]:
-    key = tmp_path_factory.mktemp("key") / "key"
-    key.write_text("mongoshot")
-    key.chmod(0o400)
-    address = start_mongod("--auth", "--keyFile", str(key), "--replSet", "guarded")
-    local: Client = pymongo.MongoClient(f"mongodb://{address}", directConnection=True)
-    with local:
-        members = [{"_id": 0, "host": address}]
-        local.admin.command("replSetInitiate", {"_id": "guarded", "members": members})
-        deadline = time.monotonic() + 30
-        while not local.admin.command("hello")["isWritablePrimary"]:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        local.admin.command("createUser", "root", pwd=PASSWORD, roles=["root"])
+def guarded(start_guarded_mongod: StartMongod) -> Iterator[Guarded]:
+    address = start_guarded_mongod(PASSWORD)
     client: Client = pymongo.MongoClient(
         f"mongodb://{address}", username="root", password=PASSWORD, directConnection=True
     )

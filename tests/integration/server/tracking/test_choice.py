@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
-import pymongo
 import pytest
 
 from mongoshot.errors import CommandError
 from mongoshot.server.catalog import list_catalog
-from mongoshot.server.connection import Client, Database, connect
+from mongoshot.server.connection import Database, connect
 from mongoshot.server.tracking.change_stream import ChangeStreamTracker
 from mongoshot.server.tracking.choice import open_tracker
 
@@ -34,24 +32,9 @@ ROLES = {
 
 
 @pytest.fixture(scope="module")
-def guarded(
-    start_mongod: StartMongod,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> str:
+def guarded(start_guarded_mongod: StartMongod) -> str:
     """Give the address of a replica set that wants a login."""
-    key = tmp_path_factory.mktemp("key") / "key"
-    key.write_text("mongoshot")
-    key.chmod(0o400)
-    address = start_mongod("--auth", "--keyFile", str(key), "--replSet", "guarded")
-    local: Client = pymongo.MongoClient(f"mongodb://{address}", directConnection=True)
-    with local:
-        members = [{"_id": 0, "host": address}]
-        local.admin.command("replSetInitiate", {"_id": "guarded", "members": members})
-        deadline = time.monotonic() + 30
-        while not local.admin.command("hello")["isWritablePrimary"]:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        local.admin.command("createUser", "root", pwd=PASSWORD, roles=["root"])
+    address = start_guarded_mongod(PASSWORD)
     with connect(f"mongodb://root:{PASSWORD}@{address}/?directConnection=true") as client:
         privilege = {"resource": {"db": "shop", "collection": ""}}
         client.admin.command(

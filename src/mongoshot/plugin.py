@@ -15,7 +15,9 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from mongoshot.assertion import ObservedChanges, ObservedState, SnapshotAssertion
+    from mongoshot.assertion.changes import ObservedChanges
+    from mongoshot.assertion.extension import SnapshotAssertion
+    from mongoshot.assertion.state import ObservedState
     from mongoshot.config import Settings
     from mongoshot.server.connection import Client, Database
     from mongoshot.staging.stage import Stage
@@ -218,7 +220,7 @@ def staged(request: pytest.FixtureRequest, _mongoshot_stage: Stage) -> Iterator[
 @pytest.fixture
 def db_changes(staged: Staged) -> ObservedChanges:
     """Give what the test's body has changed so far: compare with `db_snapshot`, or with `not`."""
-    from mongoshot.assertion import ObservedChanges
+    from mongoshot.assertion.changes import ObservedChanges
 
     return ObservedChanges(staged.changes)
 
@@ -226,7 +228,7 @@ def db_changes(staged: Staged) -> ObservedChanges:
 @pytest.fixture
 def db_state(staged: Staged) -> ObservedState:
     """Give the whole database as it is, or one collection of it: `db_state["orders"]`."""
-    from mongoshot.assertion import ObservedState
+    from mongoshot.assertion.state import ObservedState
 
     scenario = staged.scenario
     return ObservedState(
@@ -237,7 +239,7 @@ def db_state(staged: Staged) -> ObservedState:
 @pytest.fixture
 def db_snapshot(staged: Staged, snapshot: SnapshotAssertion) -> SnapshotAssertion:  # noqa: ARG001 - stages
     """Give the stored expectation of this assertion; `--snapshot-update` records it."""
-    from mongoshot.assertion import expectations
+    from mongoshot.assertion.extension import expectations
 
     return expectations(snapshot)
 

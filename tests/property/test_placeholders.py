@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from tests.property.test_comparison import DIGEST, state
 
 from mongoshot.comparison.difference import Changes, compare
-from mongoshot.comparison.expectation import (
+from mongoshot.comparison.expectation.mismatch import describe, describe_mismatch
+from mongoshot.comparison.expectation.model import parse_expectation
+from mongoshot.comparison.expectation.writing import (
     changes_to_text,
     difference_to_text,
-    parse_expectation,
     state_to_text,
 )
-from mongoshot.comparison.mismatch import describe, describe_mismatch
 from mongoshot.comparison.provenance import Family, Provenance
 
 #: A document is what it holds: literals, and numbers of ids that were made, each in some type.

@@ -152,7 +152,7 @@ def diff(
     mongoshot diff checkout mongodb://127.0.0.1:27017/shop_test --html difference.html
     """
     from mongoshot.comparison.difference import compare
-    from mongoshot.comparison.expectation import difference_to_text
+    from mongoshot.comparison.expectation.writing import difference_to_text
 
     with contextlib.ExitStack() as stack:
         difference = compare(

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import count
 from typing import NamedTuple
 
-from mongoshot.comparison.expectation import Expectation, parse_expectation
+from mongoshot.comparison.expectation.model import Expectation, parse_expectation
 
 #: Quotes within a string are escaped: nothing else looks like this in an expectation.
 _PLACEHOLDER = re.compile(r'(\{"\$(?:oid|uuid)": ")((ObjectId|UUID)-[0-9]+)')

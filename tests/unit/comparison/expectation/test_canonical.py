@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from mongoshot.comparison.canonical import canonical_order
+from mongoshot.comparison.expectation.canonical import canonical_order
 
 Places = list[list[int]]
 

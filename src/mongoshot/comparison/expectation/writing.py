@@ -1,54 +1,25 @@
-"""What a test is expected to change or to leave, as text to keep, and two of them compared.
-
-Format version 1, readable Extended JSON:
-
-    {"format_version": 1, "kind": "changes", "scenario": "shop", "digest": "sha256:…",
-     "collections": {"orders": {"updated": [{"_id": "order-1001",
-                                             "fields": {"status": {"before": "open",
-                                                                   "after": "paid"}}}],
-                                "inserted": [{…}], "deleted": [{"_id": …}],
-                                "definition": {"before": {…}, "after": {…}}},
-                     "carts": {"created": {}}, "drafts": {"dropped": {}}}}
-
-An update also has, by path, the keys of each (sub)document that are `reordered`: that stand neither
-as before nor, the new ones, behind those. A definition has `type`, `options` and, by name,
-`indexes` where they are not those of a collection that was made by writing to it. A `"kind":
-"state"` has for each collection its `definition` and its `documents`. What it was recorded against,
-`scenario` and `digest`, is told when an expectation fails, and not compared.
-
-Placeholders stand for ids and dates that the test made: `{"$oid": "ObjectId-1"}`, `{"$uuid":
-"UUID-1"}`, `{"$date": "now"}`, and for an id as a string `{"$oid": "ObjectId-1 as text"}`. No value
-that a test could store is written like that; `snapshot.encoding.placeholders` has all forms. Behind
-the documents whose `_id` is literal, which stand by it, are those whose `_id` is a placeholder, by
-what else they hold.
-"""
+"""Changes and states → the text of an expectation, whose format `model` describes."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 import bson
-from bson.errors import BSONError
-from bson.raw_bson import RawBSONDocument
 
 from mongoshot.comparison.difference import Changes, Difference
 from mongoshot.comparison.documents import DocumentChange, Value, identity_of
-from mongoshot.comparison.placeholders import Tree, arrange
+from mongoshot.comparison.expectation.model import FORMAT_VERSION
+from mongoshot.comparison.expectation.placeholders import Tree, arrange
 from mongoshot.comparison.provenance import Provenance
 from mongoshot.comparison.text import CollectionDifference
-from mongoshot.errors import ExpectationError, InvalidExtendedJSONError, NotRepresentableError
-from mongoshot.snapshot.elements import ARRAY, DOCUMENT, iterate_elements
-from mongoshot.snapshot.encoding import from_extended_json
+from mongoshot.errors import NotRepresentableError
+from mongoshot.snapshot.elements import DOCUMENT
 from mongoshot.snapshot.encoding.style import Style
 from mongoshot.snapshot.encoding.writer import READABLE, write_value
 from mongoshot.snapshot.model import Collection, Definition
-
-FORMAT_VERSION = 1
 
 #: What a collection is that was made by writing to it.
 _PLAIN = Definition("")
@@ -57,17 +28,6 @@ _PLAIN_INDEX = bson.encode({"v": 2, "key": {"_id": 1}, "name": "_id_"})
 #: What is said with these keys alone stands on one line where it fits: `"before": 1, "after": 2`.
 _ON_ONE_LINE = frozenset({"_id", "before", "after"})
 _LINE = 96
-
-#: One thing that an expectation says: its section, which document or part it is about, and which of
-#: several with the same `_id`, or none, from 0.
-Facet: TypeAlias = tuple[str, Value | None, int]
-#: Sections of a collection, and what is said of a document that one side alone has there.
-SECTIONS = {
-    "updated": "updated",
-    "inserted": "inserted",
-    "deleted": "deleted",
-    "documents": "there",
-}
 
 
 def changes_to_text(changes: Changes) -> str:
@@ -229,87 +189,3 @@ def _write_line(tree: Tree, style: Style) -> str:
 
 def _quote(tree: Any) -> str:
     return json.dumps(tree, ensure_ascii=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Expectation:
-    """Hold a parsed expectation; equal where what they expect is, whatever it is recorded against.
-
-    `facets` has, by collection, each thing that is said and the BSON value that it is said with.
-    """
-
-    kind: str
-    scenario: str
-    digest: str
-    facets: Mapping[str, Mapping[Facet, Value]]
-
-    def expects_the_same(self, other: Expectation) -> bool:
-        """Tell whether two expectations say the same, to the type and field order."""
-        return (self.kind, self.facets) == (other.kind, other.facets)
-
-
-def parse_expectation(text: str) -> Expectation:
-    """Read an expectation from its text.
-
-    Raises ExpectationError for anything else, and for a format version of a newer mongoshot.
-    """
-    remedy = "take the file from version control again, or record it with pytest --snapshot-update"
-    try:
-        document: Any = RawBSONDocument(from_extended_json(text, placeholders=True))
-        if document["format_version"] != FORMAT_VERSION:
-            raise ExpectationError(
-                f"the expectation has format version {document['format_version']}, and this"
-                f" mongoshot reads version {FORMAT_VERSION}; pip install -U mongoshot, or {remedy}"
-            )
-        kind, scenario, digest = (document[key] for key in ("kind", "scenario", "digest"))
-        if kind not in ("changes", "state") or not isinstance(scenario + digest, str):
-            raise TypeError(f"kind {kind!r}, scenario {scenario!r}")  # noqa: TRY301
-        facets = {
-            name: _read_collection(bytes(collection.raw))
-            for name, collection in document["collections"].items()
-        }
-    except (InvalidExtendedJSONError, BSONError, KeyError, AttributeError, TypeError) as error:
-        raise ExpectationError(f"this is no expectation ({error!r:.200}); {remedy}") from None
-    return Expectation(kind, scenario, digest, facets)
-
-
-def _read_collection(collection: bytes) -> dict[Facet, Value]:
-    facets: dict[Facet, Value] = {}
-    met: Counter[tuple[str, Value | None]] = Counter()
-    for section, value in _facets(collection):
-        identity = identity_of(value.raw) if section in SECTIONS else None
-        facets[section, identity, met[section, identity]] = value
-        met[section, identity] += 1
-    return facets
-
-
-def _facets(collection: bytes) -> Iterator[tuple[str, Value]]:
-    for section, value in members(Value(DOCUMENT, collection)).items():
-        if section not in SECTIONS:
-            yield section, _of_type(DOCUMENT, value, section)
-            continue
-        for entry in members(_of_type(ARRAY, value, section)).values():
-            yield section, _of_type(DOCUMENT, entry, section)
-            if section == "updated":
-                for change in fields_of(entry).values():
-                    _of_type(DOCUMENT, change, "fields")
-
-
-def _of_type(type: int, value: Value, what: str) -> Value:
-    if value.type != type:
-        raise TypeError(f"{what!r} should hold {'a list' if type == ARRAY else 'documents'}")
-    return value
-
-
-def members(value: Value) -> dict[str, Value]:
-    """Return the members of a document, or of an array by index, by name."""
-    return {
-        key.decode(): Value(kind, value.raw[start:end])
-        for kind, key, start, end in iterate_elements(value.raw)
-    }
-
-
-def fields_of(update: Value) -> dict[str, Value]:
-    """Return the fields of an update by their paths, each with its value before and after."""
-    fields = members(update).get("fields")
-    return members(_of_type(DOCUMENT, fields, "fields")) if fields else {}

@@ -1,4 +1,4 @@
-"""Expectations in pytest: what a test sees of its database, compared with a file beside the test.
+"""Expectations in syrupy: what a test sees of its database, compared with a file beside the test.
 
 The file of an assertion is `__expectations__/<test module>/<test>.json` beside the test module, a
 directory of its own: syrupy's default extension takes every file below `__snapshots__` that it does
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +20,14 @@ from syrupy.extensions.base import AbstractSyrupyExtension
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from syrupy.location import PyTestLocation
 
+from mongoshot.assertion.changes import ObservedChanges
+from mongoshot.assertion.state import ObservedState
 from mongoshot.comparison.difference import Changes
-from mongoshot.comparison.expectation import changes_to_text, parse_expectation, state_to_text
-from mongoshot.comparison.mismatch import describe, describe_mismatch
-from mongoshot.comparison.provenance import Provenance
-from mongoshot.comparison.renumbering import renumber
+from mongoshot.comparison.expectation.mismatch import describe, describe_mismatch
+from mongoshot.comparison.expectation.model import parse_expectation
+from mongoshot.comparison.expectation.renumbering import renumber
+from mongoshot.comparison.expectation.writing import changes_to_text
 from mongoshot.errors import MongoshotError, UsageError
-from mongoshot.snapshot.model import Collection, State
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion as SnapshotAssertion
@@ -36,99 +37,6 @@ DIRECTORY = "__expectations__"
 
 _LONGEST = 180  # bytes of a file's stem before the index of the assertion
 _UNSAFE = re.compile(r"[^\w\[\](){},;=+@!'^&$#. -]|^\.|[. ]$", re.ASCII)
-
-
-class ObservedChanges:
-    """Be `db_changes`: what has happened to the database up to the moment it is looked at."""
-
-    def __init__(self, read: Callable[[], Changes]) -> None:
-        """Take a function that asks the staged database."""
-        self.read = read
-
-    def __eq__(self, other: object) -> bool:
-        """Compare the changes until now with a stored expectation."""
-        changes = self.read()
-        return bool(other == changes) if not isinstance(other, ObservedChanges) else NotImplemented
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __bool__(self) -> bool:
-        """Tell whether anything has changed until now."""
-        return bool(self.read())
-
-    def __str__(self) -> str:
-        """Write the changes until now for a person."""
-        return str(self.read())
-
-    def __repr__(self) -> str:
-        """Say in one line how much has changed until now."""
-        return repr(self.read())
-
-    @property
-    def inserted(self) -> Mapping[str, list[dict[str, Any]]]:
-        """Return the documents inserted until now, by collection; [] where none."""
-        return self.read().inserted
-
-    @property
-    def updated(self) -> Mapping[str, list[tuple[dict[str, Any], dict[str, Any]]]]:
-        """Return pairs of an updated document before and after, by collection; [] where none."""
-        return self.read().updated
-
-    @property
-    def deleted(self) -> Mapping[str, list[dict[str, Any]]]:
-        """Return the documents deleted until now, by collection; [] where none."""
-        return self.read().deleted
-
-
-class ObservedState:
-    """Be `db_state`: the whole database, or one collection of it, at the moment it is looked at."""
-
-    def __init__(
-        self,
-        read: Callable[[], State],
-        scenario: str,
-        digest: str,
-        only: str | None = None,
-        provenance: Callable[[], Provenance] | None = None,
-    ) -> None:
-        """Take a function that reads the database, and what it was staged from.
-
-        `provenance` tells which values were made since.
-        """
-        self._read = read
-        self._provenance = provenance
-        self._scenario = scenario
-        self._digest = digest
-        self._only = only
-
-    def __getitem__(self, collection: str) -> ObservedState:
-        """Look at one collection alone."""
-        return ObservedState(self._read, self._scenario, self._digest, collection, self._provenance)
-
-    def __eq__(self, other: object) -> bool:
-        """Compare the state as it is now with a stored expectation."""
-        return bool(other == self) if not isinstance(other, ObservedState) else NotImplemented
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        """Name the state."""
-        return f"<state of {self._only or 'the database'}, staged from {self._scenario}>"
-
-    def to_text(self) -> str:
-        """Write the state as it is now as the text of an expectation."""
-        collections = self._collections()
-        provenance = self._provenance() if self._provenance else None
-        return state_to_text(collections, self._scenario, self._digest, provenance)
-
-    def _collections(self) -> Mapping[str, Collection]:
-        collections = self._read().collections
-        if self._only is None:
-            return collections
-        if self._only not in collections:
-            there = ", ".join(collections) or "none"
-            raise UsageError(f"no collection {self._only!r} in the database: there are {there}")
-        return {self._only: collections[self._only]}
 
 
 class ExpectationExtension(SingleFileSnapshotExtension):

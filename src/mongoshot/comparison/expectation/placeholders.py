@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from mongoshot.comparison.canonical import canonical_order
 from mongoshot.comparison.documents import Value, identity_of
+from mongoshot.comparison.expectation.canonical import canonical_order
 from mongoshot.comparison.provenance import Family, Provenance
 from mongoshot.snapshot.elements import BINARY, DATE, OBJECT_ID
 from mongoshot.snapshot.encoding.placeholders import placeholder, replacing

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from mongoshot.comparison.documents import Value, compare_documents
-from mongoshot.comparison.expectation import SECTIONS, Expectation, Facet, fields_of, members
+from mongoshot.comparison.expectation.model import SECTIONS, Expectation, Facet, fields_of, members
 from mongoshot.comparison.text import name_path, render_fields, shorten, shorten_both
 
 _OF_THE_COLLECTION = {

@@ -10,14 +10,13 @@ from bson import Int64
 from bson.decimal128 import Decimal128
 
 from mongoshot.comparison.difference import Changes, compare
-from mongoshot.comparison.expectation import (
-    Expectation,
+from mongoshot.comparison.expectation.mismatch import describe, describe_mismatch
+from mongoshot.comparison.expectation.model import Expectation, parse_expectation
+from mongoshot.comparison.expectation.writing import (
     changes_to_text,
     difference_to_text,
-    parse_expectation,
     state_to_text,
 )
-from mongoshot.comparison.mismatch import describe, describe_mismatch
 from mongoshot.errors import ExpectationError, NotRepresentableError
 from mongoshot.snapshot.model import State
 

@@ -1,0 +1,1 @@
+"""Assertions in pytest: what a test sees of its database, compared with what is expected."""

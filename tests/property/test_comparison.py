@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from mongoshot.comparison.alignment import align
 from mongoshot.comparison.difference import Changes, compare
 from mongoshot.comparison.documents import compare_documents
-from mongoshot.comparison.expectation.mismatch import describe, describe_mismatch
 from mongoshot.comparison.expectation.model import parse_expectation
+from mongoshot.comparison.expectation.report import describe, describe_mismatch
 from mongoshot.comparison.expectation.writing import changes_to_text, state_to_text
 from mongoshot.comparison.text import render_fields
 from mongoshot.snapshot.elements import document_id

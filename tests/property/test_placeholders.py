@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from tests.property.test_comparison import DIGEST, state
 
 from mongoshot.comparison.difference import Changes, compare
-from mongoshot.comparison.expectation.mismatch import describe, describe_mismatch
 from mongoshot.comparison.expectation.model import parse_expectation
+from mongoshot.comparison.expectation.report import describe, describe_mismatch
 from mongoshot.comparison.expectation.writing import (
     changes_to_text,
     difference_to_text,

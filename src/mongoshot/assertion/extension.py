@@ -23,9 +23,9 @@ from syrupy.location import PyTestLocation
 from mongoshot.assertion.changes import ObservedChanges
 from mongoshot.assertion.state import ObservedState
 from mongoshot.comparison.difference import Changes
-from mongoshot.comparison.expectation.mismatch import describe, describe_mismatch
 from mongoshot.comparison.expectation.model import parse_expectation
 from mongoshot.comparison.expectation.renumbering import renumber
+from mongoshot.comparison.expectation.report import describe, describe_mismatch
 from mongoshot.comparison.expectation.writing import changes_to_text
 from mongoshot.errors import MongoshotError, UsageError
 

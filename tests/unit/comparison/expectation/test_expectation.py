@@ -10,8 +10,8 @@ from bson import Int64
 from bson.decimal128 import Decimal128
 
 from mongoshot.comparison.difference import Changes, compare
-from mongoshot.comparison.expectation.mismatch import describe, describe_mismatch
 from mongoshot.comparison.expectation.model import Expectation, parse_expectation
+from mongoshot.comparison.expectation.report import describe, describe_mismatch
 from mongoshot.comparison.expectation.writing import (
     changes_to_text,
     difference_to_text,

@@ -13,9 +13,9 @@ from bson.code import Code
 
 from mongoshot.comparison.difference import Changes, compare
 from mongoshot.comparison.documents import Value, compare_documents
-from mongoshot.comparison.expectation.mismatch import describe, describe_mismatch
 from mongoshot.comparison.expectation.model import parse_expectation
 from mongoshot.comparison.expectation.renumbering import renumber
+from mongoshot.comparison.expectation.report import describe, describe_mismatch
 from mongoshot.comparison.expectation.writing import changes_to_text
 from mongoshot.comparison.provenance import Family, Provenance
 from mongoshot.errors import ExpectationError, NotRepresentableError

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from mongoshot.assertion.changes import ObservedChanges
-    from mongoshot.assertion.extension import SnapshotAssertion
+    from mongoshot.assertion.snapshot import DatabaseSnapshot, SnapshotAssertion
     from mongoshot.assertion.state import ObservedState
     from mongoshot.config import Settings
     from mongoshot.server.connection import Client, Database
@@ -29,6 +30,7 @@ _STAGED_FIXTURES = frozenset(
     {"mongo_client", "db", "staged", "db_changes", "db_state", "db_snapshot"}
 )
 _OWNER = "mongoshot_owner"
+_COLOURED = "mongoshot_coloured"
 _STATISTICS = "mongoshot_statistics"
 _RUN: pytest.StashKey[Statistics] = pytest.StashKey()
 _VERIFY_HELP = "prove before each test that the database is what its scenario says"
@@ -63,8 +65,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell each xdist worker whose server it shares: that of this process."""
+    """Tell each xdist worker whose server it shares, this process's, and where it prints to."""
     node.workerinput[_OWNER] = os.getpid()
+    node.workerinput[_COLOURED] = _is_coloured(node.config)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -129,6 +132,52 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         # as far (see ExpectationExtension.discover_snapshots).
         item.mongoshot_passed = True  # type: ignore[attr-defined]
     return result
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_assertrepr_compare(
+    config: pytest.Config, left: object, right: object
+) -> list[str] | None:
+    """Say what is not as expected, most of it in pytest's eight lines."""
+    if "mongoshot.assertion.snapshot" not in sys.modules:
+        return None
+    from mongoshot.assertion.explanation import explain_comparison
+
+    return explain_comparison(left, right, in_full=_shows_all(config))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put the whole of what is not as expected below a failure that shows the beginning of it."""
+    report = yield
+    snapshot = getattr(item, "funcargs", {}).get("db_snapshot")
+    if report.when == "call" and report.failed and snapshot and not _shows_all(item.config):
+        from mongoshot.assertion.explanation import SCREENFUL, cap, colour, find_failures
+
+        for failure in find_failures(snapshot):
+            if failure.is_said_briefly:
+                continue
+            lines = cap(failure.lines(), SCREENFUL)
+            if _is_coloured(item.config):
+                lines = colour(lines)
+            report.sections.append((f"mongoshot: {failure.name}", "\n".join(lines)))
+    return report
+
+
+def _shows_all(config: pytest.Config) -> bool:
+    """Tell whether pytest shows explanations of any length."""
+    in_ci = any(os.environ.get(name) for name in ("CI", "BUILD_NUMBER"))
+    return in_ci or config.get_verbosity(pytest.Config.VERBOSITY_ASSERTIONS) >= 2
+
+
+def _is_coloured(config: pytest.Config) -> bool:
+    """Tell whether what is printed goes to a terminal that shows colours."""
+    if config.getoption("xmlpath", None):
+        return False  # the file would hold the codes, too
+    worker: dict[str, Any] | None = getattr(config, "workerinput", None)
+    return bool(worker[_COLOURED] if worker else config.get_terminal_writer().hasmarkup)
 
 
 @pytest.fixture(scope="session")
@@ -237,11 +286,11 @@ def db_state(staged: Staged) -> ObservedState:
 
 
 @pytest.fixture
-def db_snapshot(staged: Staged, snapshot: SnapshotAssertion) -> SnapshotAssertion:  # noqa: ARG001 - stages
+def db_snapshot(staged: Staged, snapshot: SnapshotAssertion) -> DatabaseSnapshot:  # noqa: ARG001 - stages
     """Give the stored expectation of this assertion; `--snapshot-update` records it."""
-    from mongoshot.assertion.extension import expectations
+    from mongoshot.assertion.snapshot import database_snapshot
 
-    return expectations(snapshot)
+    return database_snapshot(snapshot)
 
 
 def _scenario_names(node: pytest.Item) -> tuple[str, ...]:

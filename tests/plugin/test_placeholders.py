@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -112,9 +113,8 @@ def test_a_reference_to_the_wrong_new_document_is_named(
     failed.assert_outcomes(passed=1, failed=1)
     failed.stdout.fnmatch_lines(
         [
-            "*changes not as expected in audit",
-            '*_id {"$oid": "ObjectId-1"}: inserted otherwise than expected',
-            '*lines?1?  expected {"$uuid": "UUID-2"}, is {"$uuid": "UUID-3"}',
+            "*changes not as expected in audit: 1 otherwise",
+            "*audit ~ _id ObjectId-1: lines?1?  expected UUID-2, is UUID-3",
         ]
     )
 
@@ -260,17 +260,21 @@ def test_documents_beside_one_too_many_are_not_told_of(pytester: pytest.Pytester
     failed.assert_outcomes(passed=1, failed=1)
     failed.stdout.fnmatch_lines(
         [
-            "*changes not as expected in audit, lines, payments",
-            '*lines?0?  expected {"$uuid": "UUID-1"}, is {"$uuid": "UUID-*"}',
-            '*_id {"$uuid": "UUID-*"}: inserted, which is not expected',
+            "*changes not as expected in audit: 1 otherwise; lines: 1 not expected; payments: *",
+            "*lines*",
+            "*_id UUID-*: inserted, which is not expected",
         ]
     )
     failed.stdout.no_fnmatch_line('*"MUG"*')
 
 
-def test_an_expectation_with_other_numbers_says_so(pytester: pytest.Pytester, run: Run) -> None:
+def test_an_expectation_may_be_edited_to_other_numbers(pytester: pytest.Pytester, run: Run) -> None:
     pytester.makepyfile(test_shop=ORDERING % 1)
     run("--snapshot-update").assert_outcomes(passed=2)
     [path] = pytester.path.joinpath("__expectations__", "test_shop").iterdir()
-    path.write_text(path.read_text().replace("ObjectId-1", "ObjectId-7"))
-    run().stdout.fnmatch_lines(["*not numbered as mongoshot does*"])
+    names = re.findall(r"ObjectId-[0-9]+", path.read_text())
+    referred = next(name for name in names if names.count(name) > 1)
+    path.write_text(re.sub(rf"{referred}\b", "ObjectId-77", path.read_text()))
+    run().assert_outcomes(passed=2)
+    path.write_text(path.read_text().replace("ObjectId-77", "ObjectId-78", 1))
+    run().assert_outcomes(passed=1, failed=1)

@@ -20,14 +20,7 @@ from syrupy.extensions.base import AbstractSyrupyExtension
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from syrupy.location import PyTestLocation
 
-from mongoshot.assertion.changes import ObservedChanges
-from mongoshot.assertion.state import ObservedState
-from mongoshot.comparison.difference import Changes
-from mongoshot.comparison.expectation.model import parse_expectation
-from mongoshot.comparison.expectation.renumbering import renumber
-from mongoshot.comparison.expectation.report import describe, describe_mismatch
-from mongoshot.comparison.expectation.writing import changes_to_text
-from mongoshot.errors import MongoshotError, UsageError
+from mongoshot.assertion.written import Asserted, explain, matches, write
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion as SnapshotAssertion
@@ -47,40 +40,15 @@ class ExpectationExtension(SingleFileSnapshotExtension):
 
     def serialize(self, data: Any, **_options: Any) -> str:
         """Write what a test sees as the text of an expectation."""
-        if isinstance(data, ObservedChanges):
-            data = data.read()
-        if isinstance(data, Changes):
-            return changes_to_text(data)
-        if isinstance(data, ObservedState):
-            return data.to_text()
-        raise UsageError(
-            f"db_snapshot is compared with db_changes or db_state, not with a"
-            f" {type(data).__name__}; for other values use syrupy's own fixture, snapshot"
-        )
+        return write(data if isinstance(data, Asserted) else Asserted(data))
 
     def matches(self, *, serialized_data: Any, snapshot_data: Any) -> bool:
         """Compare what is expected, and not what it was recorded against."""
-        actual, expected = parse_expectation(serialized_data), parse_expectation(snapshot_data)
-        return expected.expects_the_same(actual)
+        return matches(serialized_data, snapshot_data)
 
     def diff_lines(self, serialized_data: Any, snapshot_data: Any) -> Iterator[str]:
         """Say what differs from the expectation, or how to record it where there is none."""
-        if not snapshot_data:
-            yield "to record this expectation, type: pytest --snapshot-update"
-            yield from describe(parse_expectation(serialized_data))
-            return
-        try:
-            expected = parse_expectation(snapshot_data)
-        except MongoshotError as error:
-            yield str(error)
-            return
-        actual = parse_expectation(serialized_data)
-        aligned = parse_expectation(renumber(snapshot_data, serialized_data))
-        if expected.expects_the_same(aligned):
-            yield "the placeholders are not numbered as mongoshot does; was the file edited?"
-            aligned = actual
-        yield from describe_mismatch(expected, aligned)
-        yield "if this is how it should be, type: pytest --snapshot-update"
+        yield from explain(serialized_data, is_stored=bool(snapshot_data))
 
     def discover_snapshots(
         self, *, test_location: PyTestLocation, ignore_extensions: list[str] | None = None
@@ -153,11 +121,6 @@ class ExpectationExtension(SingleFileSnapshotExtension):
             aside.replace(path)
         finally:
             aside.unlink(missing_ok=True)
-
-
-def expectations(snapshot: SnapshotAssertion) -> SnapshotAssertion:
-    """Turn syrupy's fixture into one that keeps database expectations."""
-    return snapshot.use_extension(ExpectationExtension)
 
 
 def _file_stem(name: str) -> str:

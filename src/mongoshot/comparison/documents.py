@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mongoshot.errors import InvalidBSONError, NotRepresentableError
 from mongoshot.snapshot.elements import ARRAY, DOCUMENT, document_id, iterate_elements
@@ -17,6 +19,13 @@ from mongoshot.snapshot.model import decode
 #: dollar before it could be taken for a type wrapper of Extended JSON.
 _PLAIN_KEY = re.compile(r"(?!\$)[^.\[\]\"\s]+")
 _INDEX = re.compile(rb"[0-9]+")
+
+#: Elements of an array up to which it is one change that they stand in another order.
+_MOST_MOVED = 64
+
+#: Asked about the two values of a field, by its path, where they are not the same bytes: True where
+#: they count as the same, False where they differ as a whole, None to have them looked into.
+Judge = Callable[[str, "Value", "Value"], bool | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,37 +89,77 @@ def identity_of(document: bytes) -> Value | None:
     return Value(identity[0], identity[1:]) if identity else None
 
 
-def compare_documents(before: bytes, after: bytes) -> DocumentChange | None:
-    """Compare two documents field by field; None where they are the same bytes."""
+def compare_documents(
+    before: bytes, after: bytes, judge: Judge | None = None
+) -> DocumentChange | None:
+    """Compare two documents field by field; None where they are the same bytes.
+
+    With a `judge`, None too where it says that all which differs counts as the same.
+    """
     if before == after:
         return None
-    fields: list[FieldChange] = []
-    reordered: list[FieldOrder] = []
-    _compare(Value(DOCUMENT, before), Value(DOCUMENT, after), "", fields, reordered)
+    fields, reordered = compare_values(Value(DOCUMENT, before), Value(DOCUMENT, after), "", judge)
+    if judge and not fields and not reordered:
+        return None
     return DocumentChange(before, after, tuple(fields), tuple(reordered))
 
 
-def _compare(
-    before: Value, after: Value, path: str, fields: list[FieldChange], reordered: list[FieldOrder]
-) -> None:
-    left, right = unique_fields(before), unique_fields(after)
-    if left is None or right is None:
-        fields.append(FieldChange(path, before, after))
+def compare_values(
+    before: Value, after: Value, path: str, judge: Judge | None = None
+) -> tuple[list[FieldChange], list[FieldOrder]]:
+    """Compare the two values of the field `path`: documents and arrays field by field."""
+    fields: list[FieldChange] = []
+    reordered: list[FieldOrder] = []
+    _compare(before, after, path, _Found(fields, reordered, judge))
+    return fields, reordered
+
+
+class _Found(NamedTuple):
+    fields: list[FieldChange]
+    reordered: list[FieldOrder]
+    judge: Judge | None
+
+
+def _compare(before: Value, after: Value, path: str, found: _Found) -> None:
+    verdict = found.judge(path, before, after) if found.judge else None
+    if verdict is True:
+        return
+    nested = before.type == after.type and before.type in (DOCUMENT, ARRAY) and verdict is None
+    left, right = (unique_fields(side) if nested else None for side in (before, after))
+    if left is None or right is None or _has_moved(left, right, after.type):
+        found.fields.append(FieldChange(path, before, after))
         return
     in_array = after.type == ARRAY
     for key in [*right, *(key for key in left if key not in right)]:
-        inner = (path + path_step(key, in_array)).removeprefix(".")
         old, new = left.get(key), right.get(key)
         if old == new:
             continue
-        if old and new and old.type == new.type and old.type in (DOCUMENT, ARRAY):
-            _compare(old, new, inner, fields, reordered)
+        inner = (path + path_step(key, in_array)).removeprefix(".")
+        if old and new:
+            _compare(old, new, inner, found)
         else:
-            fields.append(FieldChange(inner, old, new))
+            found.fields.append(FieldChange(inner, old, new))
     kept = [key for key in left if key in right]
     if list(right) != kept + [key for key in right if key not in left]:
         keys = tuple(path_step(key, in_array).removeprefix(".") for key in right)
-        reordered.append(FieldOrder(path, keys))
+        found.reordered.append(FieldOrder(path, keys))
+
+
+def has_moved(before: Value, after: Value) -> bool:
+    """Tell whether two values are arrays of the same elements, in another order."""
+    if before.type != ARRAY or after.type != ARRAY or before == after:
+        return False
+    left, right = unique_fields(before), unique_fields(after)
+    return left is not None and right is not None and _has_moved(left, right, ARRAY)
+
+
+def _has_moved(before: dict[bytes, Value], after: dict[bytes, Value], type: int) -> bool:
+    # One thing to say, not one for each element; of a long array that would be more to read.
+    return (
+        type == ARRAY
+        and len(before) == len(after) <= _MOST_MOVED
+        and Counter(before.values()) == Counter(after.values())
+    )
 
 
 def unique_fields(value: Value) -> dict[bytes, Value] | None:

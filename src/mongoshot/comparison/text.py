@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,9 @@ from mongoshot.snapshot.model import Definition
 #: Documents shown of one collection and kind, and characters of one value; the counts are of all.
 MOST_DOCUMENTS = 20
 MOST_CHARACTERS = 400
+
+#: A placeholder is not to be taken for a string without its wrapper: it has no quotes.
+_PLACEHOLDER = re.compile(r'\{"\$(?:oid|uuid|date)": "((?:ObjectId|UUID)-[^"]*|now)"\}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,23 +148,29 @@ def name_path(path: str) -> str:
     return path or "the document"
 
 
-def shorten(value: Value | None) -> str:
+def shorten(value: Value | None, most: int = MOST_CHARACTERS) -> str:
     """Write a value in readable Extended JSON, cut in the middle where it is long."""
-    if value is None:
-        return "(missing)"
-    text = str(value)
-    if len(text) <= MOST_CHARACTERS:
-        return text
-    half = MOST_CHARACTERS // 2
-    return f"{text[:half]} … {text[-half:]} ({len(text)} characters)"
+    return _shorten(_text(value), most)
 
 
-def shorten_both(before: Value | None, after: Value | None) -> tuple[str, str]:
+def shorten_both(
+    before: Value | None, after: Value | None, most: int = MOST_CHARACTERS
+) -> tuple[str, str]:
     """Write two values; long ones that differ are cut so that one sees where."""
-    texts, half = (str(before), str(after)), MOST_CHARACTERS // 2
+    texts, half = (_text(before), _text(after)), most // 2
     shown_parts = {(text[:half], text[-half:]) for text in texts}
-    if before == after or min(map(len, texts)) <= MOST_CHARACTERS or len(shown_parts) > 1:
-        return shorten(before), shorten(after)
+    if before == after or min(map(len, texts)) <= most or len(shown_parts) > 1:
+        return _shorten(texts[0], most), _shorten(texts[1], most)
     at = next(at for at, (a, b) in enumerate(zip(*texts, strict=False)) if a != b) - half // 2
     left, right = (f"… {text[at : at + half]} … ({len(text)} characters)" for text in texts)
     return left, right
+
+
+def _text(value: Value | None) -> str:
+    # Within a string its quotes would be escaped.
+    return "(missing)" if value is None else _PLACEHOLDER.sub(r"\1", str(value))
+
+
+def _shorten(text: str, most: int) -> str:
+    half = most // 2
+    return text if len(text) <= most else f"{text[:half]} … {text[-half:]} ({len(text)} characters)"

@@ -54,7 +54,7 @@ SECTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """Hold a parsed expectation; equal where what they expect is, whatever it is recorded against.
+    """Hold a parsed expectation.
 
     `facets` has, by collection, each thing that is said and the BSON value that it is said with.
     """
@@ -63,10 +63,6 @@ class Expectation:
     scenario: str
     digest: str
     facets: Mapping[str, Mapping[Facet, Value]]
-
-    def expects_the_same(self, other: Expectation) -> bool:
-        """Tell whether two expectations say the same, to the type and field order."""
-        return (self.kind, self.facets) == (other.kind, other.facets)
 
 
 def parse_expectation(text: str) -> Expectation:

@@ -56,7 +56,7 @@ _NOW = _Found(None, "$date")
 class _Entry:
     """Hold one part of an expectation, with the ids that it holds in the order of its text.
 
-    `position` is its place among its like, None where an order of ids has made it.
+    `position` is its place among its like, None where an order of ids has made it, or none has.
     """
 
     collection: str
@@ -146,13 +146,14 @@ def _entries(
             for position, tree in enumerate(content if isinstance(content, list) else [content]):
                 identity = _identity(tree)
                 own = read(identity)[1] if identity else []
+                placeless = bool(own) or (identity is None and isinstance(content, list))
                 masked, met = read(tree)
                 yield _Entry(
                     name,
                     section,
                     tree,
-                    None if own else position,
-                    masked if met else "",
+                    None if placeless else position,
+                    masked if met or placeless else "",
                     [found.id for found in own if found.id],
                     [found.id for found in met if found.id],
                 )

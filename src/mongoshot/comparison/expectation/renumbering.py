@@ -1,85 +1,236 @@
 """Give placeholders the numbers that they have in another expectation, as far as they are the same.
 
 A document too many takes a number, and those behind it are not numbered as expected: a reader wants
-to be told of the one, and not of all the others.
+to be told of the one, and not of all the others. Where rules leave out what the numbers come from,
+or let documents be there that nobody expects, numbers tell nothing at all before that.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import count
 from typing import NamedTuple
 
-from mongoshot.comparison.expectation.model import Expectation, parse_expectation
+from mongoshot.comparison.documents import Value
+from mongoshot.comparison.expectation.filtering import strip_part
+from mongoshot.comparison.expectation.model import Expectation, Facet
+from mongoshot.comparison.expectation.rules import Rules
+from mongoshot.comparison.matching import nearest
+from mongoshot.snapshot.elements import ARRAY, DOCUMENT, framed, iterate_elements
+from mongoshot.snapshot.encoding.placeholders import read_placeholder, written_placeholder
 
 #: Quotes within a string are escaped: nothing else looks like this in an expectation.
 _PLACEHOLDER = re.compile(r'(\{"\$(?:oid|uuid)": ")((ObjectId|UUID)-[0-9]+)')
+_MAY_HOLD_IDS = re.compile(rb"(?:ObjectId|UUID)-[0-9]")
+
+#: Times that two documents are tried to be the same, before it is enough; a few microseconds each.
+_TRIES = 50_000
+
+#: What parts are alike in: collection, section, and all that is said but for the numbers.
+_Kind = tuple[str, str, str]
 
 
 class _Part(NamedTuple):
-    """Hold what is said of one document: its own ids, all ids, and all but their numbers."""
+    """Hold what is said of one document: its own ids, and all ids that matter."""
 
+    kind: _Kind
     own: list[str]
-    all: list[str]
-    masked: str
+    ids: list[str]
+    value: Value
 
 
-def renumber(expected: str, actual: str) -> str:
-    """Return the text `actual`, its placeholders numbered as in the text `expected`.
+def renumber(expected: Expectation, actual: Expectation, rules: Rules | None = None) -> Expectation:
+    """Return `actual`, its placeholders numbered as in `expected`.
 
-    Both are expectations, and the result says what `actual` says. Documents are taken for the same
-    that hold the same but for numbers, then, in order, what is left of a collection where as many
-    are left on both sides. Raises ExpectationError.
+    The result says what `actual` says. Where there is a way to number so that everything expected
+    is there, it is found, unless what is alike is so in too many ways; else documents are taken for
+    the same that hold the same but for numbers, then those that come nearest to each other.
     """
+    values = [value for facets in actual.facets.values() for value in facets.values()]
+    used = dict.fromkeys(name for value in values for name in _ids(str(value)))
+    if not used:
+        return actual
+    old, new = (list(_parts(side, rules or Rules())) for side in (expected, actual))
+    names = _search(old, new)
+    if names is None:
+        names = _guess(old, new)
+    given = {*names.values(), *(each for part in old for each in part.ids)}
+    numbers = {family: count(1) for family in ("ObjectId", "UUID")}
+    for name in used:
+        if name not in names:
+            family = _family(name)
+            free = (f"{family}-{number}" for number in numbers[family])
+            names[name] = next(number for number in free if number not in given)
+    if all(name == number for name, number in names.items()):
+        return actual
+    return replace(actual, facets=_renamed(actual.facets, names))
+
+
+def _renamed(
+    facets: Mapping[str, Mapping[Facet, Value]], names: Mapping[str, str]
+) -> dict[str, dict[Facet, Value]]:
+    return {
+        collection: {
+            (section, identity and _rename(identity, names), at): _rename(value, names)
+            for (section, identity, at), value in said.items()
+        }
+        for collection, said in facets.items()
+    }
+
+
+def _rename(value: Value, names: Mapping[str, str]) -> Value:
+    if value.type not in (DOCUMENT, ARRAY) or not _MAY_HOLD_IDS.search(value.raw):
+        return value
+    if text := written_placeholder(value.raw):
+        [(key, name)] = json.loads(text).items()
+        family_and_number, *form = name.split(" ", 1)
+        renamed = " ".join([names.get(family_and_number, family_and_number), *form])
+        return Value(DOCUMENT, read_placeholder(key, renamed) or value.raw)
+    members = (
+        bytes([kind]) + key + b"\0" + _rename(Value(kind, value.raw[start:end]), names).raw
+        for kind, key, start, end in iterate_elements(value.raw)
+    )
+    return Value(value.type, framed(b"".join(members)))
+
+
+def _parts(expectation: Expectation, rules: Rules) -> Iterator[_Part]:
+    for name, facets in expectation.facets.items():
+        scope = rules.of(name)
+        for (section, identity, _), value in facets.items():
+            if scope.mode == "ignore":
+                continue
+            text = str(strip_part(section, value, scope, matched=True) or "")
+            own = _ids(str(identity)) if identity and not scope.free_identity else []
+            masked = _PLACEHOLDER.sub(r"\1\3", text)
+            yield _Part((name, section, masked), own, _ids(text), value)
+
+
+def _search(expected: list[_Part], actual: list[_Part]) -> dict[str, str] | None:
+    """Find numbers by which everything expected is there; None where there are none, or too late.
+
+    What is rare is looked for first; a part whose ids are known already is looked up by these.
+    """
+    candidates: dict[_Kind, list[int]] = {}
+    by_id: dict[tuple[_Kind, int, str], list[int]] = {}
+    for at, part in enumerate(actual):
+        candidates.setdefault(part.kind, []).append(at)
+        for place, name in enumerate(part.ids):
+            by_id.setdefault((part.kind, place, name), []).append(at)
+    wanted = [part for part in expected if part.ids]
+    if any(part.kind not in candidates for part in wanted):
+        return None
+    wanted.sort(key=lambda part: len(candidates[part.kind]))
+    binding = _Binding()
+    tried: list[Iterator[int]] = []
+    undo: list[tuple[int, list[str]]] = []
+    tries = 0
+
+    def choices(at: int) -> Iterator[int]:
+        part = wanted[at]
+        for place, number in enumerate(part.ids):
+            if (name := binding.names.get(number)) is not None:
+                return iter(by_id.get((part.kind, place, name), ()))
+        alike = candidates[part.kind]
+        # Those that are alike mostly stand in the same order.
+        return (alike[(at + ahead) % len(alike)] for ahead in range(len(alike)))
+
+    while len(undo) < len(wanted):
+        if len(tried) == len(undo):
+            tried.append(choices(len(undo)))
+        for at in tried[-1]:
+            tries += 1
+            bound = binding.bind(at, wanted[len(undo)].ids, actual[at].ids)
+            if bound is not None:
+                undo.append((at, bound))
+                break
+        else:
+            tried.pop()
+            if not undo or tries > _TRIES + len(wanted):
+                return None
+            binding.release(*undo.pop())
+    return {name: number for number, name in binding.names.items()}
+
+
+class _Binding:
+    """Hold which number stands for which name, one to one, and which parts are taken."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, str] = {}
+        self._numbers: dict[str, str] = {}
+        self._taken: set[int] = set()
+
+    def bind(self, at: int, numbers: list[str], names: list[str]) -> list[str] | None:
+        """Take the part `at`, whose names then have these numbers; None where they cannot.
+
+        Returns the numbers that had no name before.
+        """
+        if at in self._taken or len(numbers) != len(names):
+            return None
+        bound: list[str] = []
+        for number, name in zip(numbers, names, strict=True):
+            known = self.names.get(number)
+            if known is None and name not in self._numbers and _family(name) == _family(number):
+                self.names[number] = name
+                self._numbers[name] = number
+                bound.append(number)
+            elif known != name:
+                self._forget(bound)
+                return None
+        self._taken.add(at)
+        return bound
+
+    def release(self, at: int, bound: list[str]) -> None:
+        """Give back what `bind` took."""
+        self._taken.remove(at)
+        self._forget(bound)
+
+    def _forget(self, bound: list[str]) -> None:
+        for number in bound:
+            del self._numbers[self.names.pop(number)]
+
+
+def _guess(expected: list[_Part], actual: list[_Part]) -> dict[str, str]:
+    """Number by documents that are the same but for numbers, then by those that come nearest."""
+    pairs = list(_pairs(expected, actual))
+    same = [(old.ids, new.ids) for old, new in pairs if old.kind == new.kind]
     names: dict[str, str] = {}
     given: set[str] = set()
-    pairs = list(_pairs(parse_expectation(expected), parse_expectation(actual)))
-    same = [(old.all, new.all) for old, new in pairs if old.masked == new.masked]
     for wanted, found in [*((old.own, new.own) for old, new in pairs), *same]:
         for name, number in zip(found, wanted, strict=False):
             if name not in names and number not in given and _family(name) == _family(number):
                 names[name] = number
                 given.add(number)
-    given |= set(_ids(expected))
-    for name in dict.fromkeys(_ids(actual)):
-        if name not in names:
-            numbers = (f"{_family(name)}-{number}" for number in count(1))
-            names[name] = next(number for number in numbers if number not in given)
-            given.add(names[name])
-    return _PLACEHOLDER.sub(lambda found: found[1] + names[found[2]], actual)
+    return names
 
 
-def _pairs(expected: Expectation, actual: Expectation) -> Iterator[tuple[_Part, _Part]]:
-    for name in expected.facets.keys() & actual.facets.keys():
-        old, new = _by_section(expected, name), _by_section(actual, name)
-        for section in old.keys() & new.keys():
-            yield from _pairs_of(old[section], new[section])
-
-
-def _by_section(expectation: Expectation, name: str) -> dict[str, list[_Part]]:
-    sections: dict[str, list[_Part]] = {}
-    for (section, identity, _), value in expectation.facets[name].items():
-        text = str(value)
-        own = _ids(str(identity)) if identity else []
-        part = _Part(own, _ids(text), _PLACEHOLDER.sub(r"\1\3", text))
-        sections.setdefault(section, []).append(part)
-    return sections
-
-
-def _pairs_of(expected: list[_Part], actual: list[_Part]) -> Iterator[tuple[_Part, _Part]]:
-    waiting: dict[str, list[_Part]] = {}
+def _pairs(expected: list[_Part], actual: list[_Part]) -> Iterator[tuple[_Part, _Part]]:
+    waiting: dict[_Kind, list[_Part]] = {}
     for part in reversed(expected):
-        waiting.setdefault(part.masked, []).append(part)
+        waiting.setdefault(part.kind, []).append(part)
     left = []
     for part in actual:
-        if alike := waiting.get(part.masked):
+        if alike := waiting.get(part.kind):
             yield alike.pop(), part
         elif part.own:
             left.append(part)
-    rest = [part for part in expected if part.own and part in waiting[part.masked]]
-    if len(rest) == len(left):
-        yield from zip(rest, left, strict=True)
+    remaining = {id(part) for parts in waiting.values() for part in parts}
+    rest = [part for part in expected if part.own and id(part) in remaining]
+    for place in dict.fromkeys(part.kind[:2] for part in rest):
+        yield from _nearest(*([p for p in side if p.kind[:2] == place] for side in (rest, left)))
+
+
+def _nearest(expected: list[_Part], actual: list[_Part]) -> Iterator[tuple[_Part, _Part]]:
+    found = nearest([part.value.raw for part in expected], [part.value.raw for part in actual])
+    yield from (
+        (part, actual[at]) for part, at in zip(expected, found, strict=True) if at is not None
+    )
+    left = [part for part, at in zip(expected, found, strict=True) if at is None]
+    others = [part for at, part in enumerate(actual) if at not in found]
+    if len(left) == len(others):
+        yield from zip(left, others, strict=True)
 
 
 def _ids(text: str) -> list[str]:

@@ -1,137 +1,232 @@
-"""Two expectations that do not say the same → what was expected and what is, line by line."""
+"""What is not as expected → text: in a few lines, and in full.
+
+The signs are `~` for what is otherwise than expected, `-` for what is missing, `+` for what is not
+expected.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
-from mongoshot.comparison.documents import Value, compare_documents
-from mongoshot.comparison.expectation.model import SECTIONS, Expectation, Facet, fields_of, members
-from mongoshot.comparison.text import name_path, render_fields, shorten, shorten_both
+from mongoshot.comparison.documents import Value, identity_of
+from mongoshot.comparison.expectation.definitions import definition_updates
+from mongoshot.comparison.expectation.mismatch import (
+    FieldMismatch,
+    Mismatch,
+    PartMismatch,
+    Verdict,
+)
+from mongoshot.comparison.expectation.model import SECTIONS, Expectation, fields_of, members
+from mongoshot.comparison.text import (
+    MOST_CHARACTERS,
+    name_path,
+    shorten,
+    shorten_both,
+)
+from mongoshot.snapshot.elements import SMALLEST_DOCUMENT
+from mongoshot.snapshot.encoding.style import quoted
 
-_OF_THE_COLLECTION = {
-    "created": "created",
-    "dropped": "dropped",
-    "definition": "options or indexes changed",
+SIGNS: Mapping[Verdict, str] = {"otherwise": "~", "missing": "-", "unexpected": "+"}
+
+_WORDS: Mapping[Verdict, str] = {
+    "otherwise": "otherwise",
+    "missing": "missing",
+    "unexpected": "not expected",
 }
+_ORDER = "order of the fields"
+
+#: What pytest shows of an explanation without -vv are 8 lines, and 640 characters.
+BRIEF_LINES = 8
+_BRIEF_ALL = 620
+_BRIEF_LINE = 160
+_BRIEF_VALUE = 48
+
+
+class Brief(NamedTuple):
+    """Hold an explanation of a few lines, and whether it leaves nothing out."""
+
+    lines: list[str]
+    complete: bool
 
 
 def describe(expectation: Expectation) -> Iterator[str]:
     """Say what an expectation holds, as lines of text."""
     for name, facets in expectation.facets.items():
-        yield name
-        for facet, value in facets.items():
-            yield f"  {_title(facet, value)}"
-            yield from (f"  {line}" for line in _details(facet[0], value))
+        yield _printable(name)
+        for (section, identity, _), value in facets.items():
+            subject = f"_id {shorten(identity)}" if section in SECTIONS else "the collection"
+            yield f"  {subject}: {_fact(section, value)}"
+            yield from (f"      {line}" for line in _content(section, value))
 
 
-def describe_mismatch(expected: Expectation, actual: Expectation) -> Iterator[str]:
-    """Say what was expected and what is, as lines of text: counts first, then every field."""
-    names = sorted(
-        name
-        for name in {*expected.facets, *actual.facets}
-        if expected.facets.get(name) != actual.facets.get(name)
-    )
-    what = "changes" if actual.kind == "changes" else "state"
-    if expected.kind != actual.kind:
-        yield f"the expectation is of {expected.kind}, and this is a comparison of {actual.kind}"
-        return
-    yield f"{what} not as expected in {', '.join(names)}"
-    for name in names:
-        yield name
-        for line in _compare(expected.facets.get(name, {}), actual.facets.get(name, {})):
-            yield f"  {line}"
-    if expected.digest != actual.digest:
-        yield (
-            f"note: recorded against {expected.scenario} ({expected.digest[7:19]}), which has"
-            f" changed since: it is {actual.scenario} ({actual.digest[7:19]}) now"
+def summarize(mismatch: Mismatch) -> str:
+    """Say in one line how much is not as expected: `orders: 2 otherwise; payments: 1 missing`."""
+    if mismatch.other_kind is not None:
+        return (
+            f"the expectation is of {mismatch.other_kind}, and this is a comparison of"
+            f" {mismatch.kind}"
         )
+    counts = (f"{_printable(name)}: {_counts(p)}" for name, p in mismatch.collections.items())
+    return f"{mismatch.kind} not as expected in {'; '.join(counts)}"
 
 
-def _compare(expected: Mapping[Facet, Value], actual: Mapping[Facet, Value]) -> Iterator[str]:
-    for facet in [*actual, *(facet for facet in expected if facet not in actual)]:
-        old, new = expected.get(facet), actual.get(facet)
-        if old == new:
-            continue
-        if old is None:
-            yield f"+ {_title(facet, new)}, which is not expected"
-            yield from _details(facet[0], new)
-        elif new is None:
-            yield f"- {_title(facet, old)}: this is expected, and is not so"
-            yield from _details(facet[0], old)
-        else:
-            yield f"~ {_title(facet)} otherwise than expected"
-            yield from _field_by_field(facet[0], old, new)
+def brief(mismatch: Mismatch) -> Brief:
+    """Say what is not as expected in as few lines as pytest always shows: counts, then a line each.
+
+    Of what is alike in a collection, the first comes before the second of anything.
+    """
+    met: Counter[tuple[str, str, Verdict]] = Counter()
+    ranked = []
+    for name, parts in mismatch.collections.items():
+        for part in parts:
+            kind = (name, part.section, part.verdict)
+            if met[kind] < BRIEF_LINES:
+                line, whole = _in_a_line(part)
+                ranked.append((met[kind], f"{_printable(name)} {line}", whole))
+            met[kind] += 1
+    ranked.sort(key=lambda each: each[0])
+    total = sum(met.values())
+    lines = [_cut(summarize(mismatch), 2 * _BRIEF_LINE)]
+    complete = not mismatch.notes
+    for _, line, whole in ranked:
+        shown = _cut(line, _BRIEF_LINE)
+        full = len(lines) == BRIEF_LINES - 1 and total > BRIEF_LINES - 1
+        if full or sum(map(len, lines)) + len(shown) > _BRIEF_ALL:
+            lines.append(f"… and {total - len(lines) + 1:,} more")
+            return Brief(lines, complete=False)
+        lines.append(shown)
+        complete = complete and whole and shown == line
+    return Brief(lines, complete)
 
 
-def _title(facet: Facet, value: Value | None = None) -> str:
-    section, identity, _ = facet
-    if section == "definition" and value is not None and "after" not in members(value):
-        return "the collection: there"  # of a state, which the other state has not
-    if section in SECTIONS:
-        return f"_id {shorten(identity)}: {SECTIONS[section]}"
-    return f"the collection: {_OF_THE_COLLECTION.get(section, section)}"
+def report(mismatch: Mismatch) -> Iterator[str]:
+    """Say all that is not as expected, as lines of text: counts first, then every field."""
+    yield summarize(mismatch)
+    for name, parts in mismatch.collections.items():
+        yield _printable(name)
+        for part in parts:
+            yield from (f"  {line}" for line in _part(part))
+    yield from (f"note: {note}" for note in mismatch.notes)
 
 
-def _details(section: str, value: Value | None) -> Iterator[str]:
+def _counts(parts: tuple[PartMismatch, ...]) -> str:
+    counted = Counter(part.verdict for part in parts)
+    return ", ".join(f"{counted[v]:,} {word}" for v, word in _WORDS.items() if counted[v])
+
+
+def _part(part: PartMismatch) -> Iterator[str]:
+    yield f"{SIGNS[part.verdict]} {_named(part)}{_what_is_wrong(part)}"
+    if part.verdict == "otherwise":
+        yield from (f"    {_field(field)}" for field in part.fields)
+        return
+    value = part.expected if part.actual is None else part.actual
+    yield from (f"    {line}" for line in _content(part.section, value))
+    if part.nearest:
+        yield f"    nearest is _id {shorten(identity_of(part.nearest.actual.raw))}:"
+        yield from (f"        {_field(field)}" for field in part.nearest.fields)
+
+
+def _in_a_line(part: PartMismatch) -> tuple[str, bool]:
+    """Say of a part what matters most, and whether that is all."""
+    said = f"{SIGNS[part.verdict]} {_named(part)}"
+    if part.verdict == "otherwise":
+        details = [(_field(field, _BRIEF_VALUE), _field(field)) for field in part.fields]
+    else:
+        said += f"{_what_is_wrong(part)}: "
+        lines = _content(part.section, part.expected if part.actual is None else part.actual)
+        details = [(_cut(line, 2 * _BRIEF_VALUE), line) for line in lines]
+    if part.nearest:
+        said += f"nearest is _id {shorten(identity_of(part.nearest.actual.raw), _BRIEF_VALUE)}: "
+        details = [(_field(field, _BRIEF_VALUE), "") for field in part.nearest.fields]
+    if not details:
+        return said.removesuffix(": "), True
+    more = len(details) - 1
+    and_more = f", and {more} more field{'s' if more > 1 else ''}" if more else ""
+    shown, all_of_it = details[0]
+    return f"{said}{shown}{and_more}", shown == all_of_it and not more
+
+
+def _named(part: PartMismatch) -> str:
+    return f"_id {shorten(part.identity)}: " if part.section in SECTIONS else "the collection: "
+
+
+def _what_is_wrong(part: PartMismatch) -> str:
+    value = part.expected if part.actual is None else part.actual
+    fact = _fact(part.section, value)
+    if part.verdict == "otherwise":
+        return f"{fact} otherwise than expected"
+    if part.verdict == "unexpected":
+        return f"{fact}, which is not expected"
+    if part.section == "definition" and fact != "there":
+        return "options or indexes expected to change, and have not"
+    return f"expected to be {fact}, and is not"
+
+
+def _fact(section: str, value: Value | None) -> str:
+    if section == "definition" and value and "after" not in members(value):
+        return "there"  # of a state, which the other state has not
+    if section == "definition":
+        return "options or indexes changed"
+    return SECTIONS.get(section, _printable(section))
+
+
+def _content(section: str, value: Value | None) -> Iterator[str]:
+    """Write what an expectation says of a document or a collection."""
     if section == "updated" and value is not None:
         for path, update in fields_of(value).items():
-            yield f"    {name_path(path)}  {_arrow(update)}"
+            yield f"{name_path(path)}  {_arrow(update)}"
         if order := members(value).get("reordered"):
-            yield f"    order of the fields  {shorten(order)}"
+            yield f"order of the fields  {shorten(order)}"
     elif section == "definition" and value is not None and "after" in (sides := members(value)):
-        if change := compare_documents(sides["before"].raw, sides["after"].raw):
-            yield from (f"    {line}" for line in render_fields(change))
-    elif section not in ("deleted", "dropped"):
-        yield f"    {shorten(value)}"
+        for name, update in definition_updates(sides).items():
+            yield f"{name}  {_arrow(update)}"
+    elif section not in ("deleted", "dropped") and value and len(value.raw) > SMALLEST_DOCUMENT:
+        yield shorten(value)
 
 
-def _field_by_field(section: str, expected: Value, actual: Value) -> Iterator[str]:
-    if section != "updated":
-        change = compare_documents(expected.raw, actual.raw)
-        for field in change.fields if change else ():
-            yield _is_not(name_path(field.path), field.before, field.after)
-        for order in change.reordered if change else ():
-            keys = ", ".join(order.keys)
-            yield f"    {name_path(order.path)}: the fields are in the order {keys}"
-        return
-    old, new = fields_of(expected), fields_of(actual)
-    for path in [*new, *(path for path in old if path not in new)]:
-        if old.get(path) != new.get(path):
-            yield from _compare_update(path, old.get(path), new.get(path))
-    orders = [members(update).get("reordered") for update in (expected, actual)]
-    if orders[0] != orders[1]:
-        yield _is_not("order of the fields", *orders)
-    elif old == new:
-        yield "    the fields are in another order than expected"
+def _field(field: FieldMismatch, most: int = MOST_CHARACTERS) -> str:
+    name = name_path(field.path)
+    if field.remark == _ORDER and isinstance(field.actual, str):
+        return f"{name}: the fields are in the order {_cut(field.actual, most)}"
+    if field.remark in (_ORDER, "order of the updates"):
+        name, remark = field.remark, ""
+    else:
+        remark = f" ({field.remark})" if field.remark else ""
+    expected, actual = _both(field, most)
+    return f"{name}  expected {expected}, is {actual}{remark}"
 
 
-def _compare_update(path: str, expected: Value | None, actual: Value | None) -> Iterator[str]:
-    """Say how a field was to change and how it did, down to the part that is not the same."""
+def _both(field: FieldMismatch, most: int) -> tuple[str, str]:
+    expected, actual = field.expected, field.actual
+    if isinstance(expected, str) or isinstance(actual, str):
+        return _side(expected, most), _side(actual, most)
+    if not field.updates:
+        return shorten_both(expected, actual, most)
     if expected is None or actual is None:
-        yield f"    {name_path(path)}  expected {_arrow(expected)}, is {_arrow(actual)}"
-        return
-    change = compare_documents(expected.raw, actual.raw)
-    parts = change.fields if change and not change.reordered else ()
-    if parts and all(part.path.startswith(("after.", "after[")) for part in parts):
-        for part in parts:
-            yield _is_not(path + part.path.removeprefix("after"), part.before, part.after)
-        return
+        return _arrow(expected, most), _arrow(actual, most)
     old, new = members(expected), members(actual)
-    old_before, new_before = shorten_both(old.get("before"), new.get("before"))
-    old_after, new_after = shorten_both(old.get("after"), new.get("after"))
-    yield (
-        f"    {name_path(path)}  expected {old_before} → {old_after}, is {new_before} → {new_after}"
-    )
+    befores = shorten_both(old.get("before"), new.get("before"), most)
+    afters = shorten_both(old.get("after"), new.get("after"), most)
+    return f"{befores[0]} → {afters[0]}", f"{befores[1]} → {afters[1]}"
 
 
-def _is_not(name: str, expected: Value | None, actual: Value | None) -> str:
-    before, after = shorten_both(expected, actual)
-    return f"    {name}  expected {before}, is {after}"
+def _side(value: Value | str | None, most: int) -> str:
+    return _cut(_printable(value), most) if isinstance(value, str) else shorten(value, most)
 
 
-def _arrow(change: Value | None) -> str:
+def _arrow(change: Value | None, most: int = MOST_CHARACTERS) -> str:
     if change is None:
         return "no change"
     sides = members(change)
-    before, after = shorten_both(sides.get("before"), sides.get("after"))
+    before, after = shorten_both(sides.get("before"), sides.get("after"), most)
     return f"{before} → {after}"
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 2]} …"
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else quoted(text)

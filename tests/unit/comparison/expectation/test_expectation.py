@@ -10,8 +10,9 @@ from bson import Int64
 from bson.decimal128 import Decimal128
 
 from mongoshot.comparison.difference import Changes, compare
+from mongoshot.comparison.expectation.contrast import find_mismatch
 from mongoshot.comparison.expectation.model import Expectation, parse_expectation
-from mongoshot.comparison.expectation.report import describe, describe_mismatch
+from mongoshot.comparison.expectation.report import describe, report
 from mongoshot.comparison.expectation.writing import (
     changes_to_text,
     difference_to_text,
@@ -51,8 +52,8 @@ def expect(changes: Any) -> Any:
 
 
 def mismatch(expected: Expectation, actual: Expectation) -> list[str]:
-    assert not expected.expects_the_same(actual)
-    return [line.strip() for line in describe_mismatch(expected, actual)]
+    assert find_mismatch(expected, actual)
+    return [line.strip() for line in report(find_mismatch(expected, actual))]
 
 
 def test_the_text_is_short_and_says_it_all(changes: Any) -> None:
@@ -104,7 +105,7 @@ def test_no_changes_are_an_expectation_too(expect: Any) -> None:
 
 def test_what_it_was_recorded_against_is_not_compared(expect: Any) -> None:
     sides = [ORDER], [{**ORDER, "status": "paid"}]
-    assert expect(*sides).expects_the_same(expect(*sides, digest="sha256:1"))
+    assert not find_mismatch(expect(*sides), expect(*sides, digest="sha256:1"))
 
 
 ALMOST = [1, Int64(1), 1.0, Decimal128("1"), Decimal128("1.0"), True, "1", None, [1], {"0": 1}]
@@ -115,7 +116,7 @@ def test_values_that_are_almost_equal_are_not_expected_the_same(expect: Any, at:
     expected = expect([{"_id": 1}], [{"_id": 1, "n": ALMOST[at]}])
     for other, value in enumerate(ALMOST):
         actual = expect([{"_id": 1}], [{"_id": 1, "n": value}])
-        assert expected.expects_the_same(actual) is (at == other)
+        assert (not find_mismatch(expected, actual)) is (at == other)
 
 
 PERMUTATIONS = [
@@ -133,7 +134,7 @@ def test_documents_in_another_order_are_not_expected_the_same(expect: Any, at: i
     expected = expect(PERMUTATIONS[:1], [PERMUTATIONS[at]])
     for other, document in enumerate(PERMUTATIONS):
         actual = expect(PERMUTATIONS[:1], [document])
-        assert expected.expects_the_same(actual) is (at == other)
+        assert (not find_mismatch(expected, actual)) is (at == other)
         assert bool(at == other) or mismatch(expected, actual)
 
 
@@ -141,7 +142,7 @@ def test_a_field_that_is_otherwise_is_told(expect: Any) -> None:
     expected = expect([ORDER], [{**ORDER, "status": "paid"}])
     actual = expect([ORDER], [{**ORDER, "status": "sent"}])
     assert mismatch(expected, actual) == [
-        "changes not as expected in orders",
+        "changes not as expected in orders: 1 otherwise",
         "orders",
         "~ _id 1: updated otherwise than expected",
         'status  expected "open" → "paid", is "open" → "sent"',
@@ -181,7 +182,7 @@ def test_long_values_are_cut_where_they_differ(expect: Any) -> None:
 def test_a_document_that_was_not_to_be_inserted_is_told(expect: Any) -> None:
     none, one = expect([], []), expect([], [{"_id": 1, "a": 2}])
     assert mismatch(none, one) == [
-        "changes not as expected in orders",
+        "changes not as expected in orders: 1 not expected",
         "orders",
         "+ _id 1: inserted, which is not expected",
         '{"_id": 1, "a": 2}',
@@ -189,7 +190,7 @@ def test_a_document_that_was_not_to_be_inserted_is_told(expect: Any) -> None:
 
 
 def test_a_document_that_was_to_be_deleted_is_told(expect: Any) -> None:
-    assert "- _id 1: deleted: this is expected, and is not so" in mismatch(
+    assert "- _id 1: expected to be deleted, and is not" in mismatch(
         expect([{"_id": 1}], []), expect([{"_id": 1}], [{"_id": 1}])
     )
 
@@ -243,7 +244,7 @@ def test_a_created_and_a_dropped_collection_are_expected(
     expectations = [parse_expectation(text) for text in texts]
     for at, expected in enumerate(expectations):
         for other, actual in enumerate(expectations):
-            assert expected.expects_the_same(actual) is (at == other)
+            assert (not find_mismatch(expected, actual)) is (at == other)
 
 
 def state_of(make_state: MakeState, *documents: dict[str, Any]) -> Expectation:
@@ -253,12 +254,12 @@ def state_of(make_state: MakeState, *documents: dict[str, Any]) -> Expectation:
 
 def test_a_state_is_compared_document_by_document(make_state: MakeState) -> None:
     expected = state_of(make_state, {"_id": 1, "x": 1}, {"_id": 2})
-    assert expected.expects_the_same(state_of(make_state, {"_id": 1, "x": 1}, {"_id": 2}))
+    assert not find_mismatch(expected, state_of(make_state, {"_id": 1, "x": 1}, {"_id": 2}))
     lines = mismatch(expected, state_of(make_state, {"_id": 1, "x": 2}, {"_id": 3}))
-    assert lines[0] == "state not as expected in a"
+    assert lines[0] == "state not as expected in a: 1 otherwise, 1 missing, 1 not expected"
     assert "x  expected 1, is 2" in lines
     assert "+ _id 3: there, which is not expected" in lines
-    assert "- _id 2: there: this is expected, and is not so" in lines
+    assert "- _id 2: expected to be there, and is not" in lines
 
 
 def test_another_order_of_fields_in_a_state_is_told(make_state: MakeState) -> None:
@@ -275,7 +276,7 @@ def test_a_changed_field_of_any_name_reads_back(expect: Any, key: str) -> None:
         if key[:1] != "$"
         else (expect([{"_id": 1, key: 1}], [{"_id": 1, key: 2}]))
     )
-    assert expected.expects_the_same(expected)
+    assert not find_mismatch(expected, expected)
     assert "1: updated" in "\n".join(describe(expected))
 
 

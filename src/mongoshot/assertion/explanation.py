@@ -1,0 +1,96 @@
+"""What a failing assertion says: in the few lines that pytest always shows, and in full."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mongoshot.assertion.snapshot import DatabaseSnapshot
+from mongoshot.assertion.written import TO_UPDATE, Written, explain
+from mongoshot.comparison.expectation.report import BRIEF_LINES, SIGNS, brief
+from mongoshot.errors import MongoshotError
+
+#: Lines that are shown of an explanation: about a screenful, and where all of it was asked for.
+SCREENFUL = 60
+MOST_LINES = 1000
+
+# Blue, yellow and magenta are told apart by almost everybody; the signs say the same.
+_STYLES = {"~": "\x1b[33m", "-": "\x1b[34m", "+": "\x1b[35m"}
+_BOLD, _RESET = "\x1b[1m", "\x1b[0m"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Hold one assertion that failed: the expectation's name and file, and what is instead."""
+
+    name: str
+    file: Path
+    written: Written
+    is_stored: bool
+
+    def lines(self) -> list[str]:
+        """Say all that is not as expected."""
+        return list(explain(self.written, is_stored=self.is_stored))
+
+    @property
+    def is_said_briefly(self) -> bool:
+        """Tell whether the few lines that pytest always shows say it all."""
+        if not self.is_stored or self.written.mismatch is None:
+            return len(self.lines()) <= BRIEF_LINES
+        return brief(self.written.mismatch).complete
+
+
+def find_failures(snapshot: DatabaseSnapshot) -> Iterator[Failure]:
+    """Find the assertions of a test that failed because what is was not as expected."""
+    for result in snapshot.executions.values():
+        if not result.success and isinstance(result.asserted_data, Written):
+            yield Failure(
+                result.snapshot_name,
+                Path(result.snapshot_location),
+                result.asserted_data,
+                result.recalled_data is not None,
+            )
+
+
+def explain_comparison(left: object, right: object, *, in_full: bool) -> list[str] | None:
+    """Explain a comparison with `db_snapshot` that has just failed; None for any other."""
+    snapshot = next((side for side in (left, right) if isinstance(side, DatabaseSnapshot)), None)
+    if snapshot is None:
+        return None
+    result = snapshot.executions[snapshot.num_executions - 1]
+    if isinstance(result.exception, MongoshotError):
+        return [str(result.exception)]
+    if result.success:
+        return [f"all is as expected by {result.snapshot_name}"]
+    failure = next((f for f in find_failures(snapshot) if f.written is result.asserted_data), None)
+    if failure is None:
+        return None
+    lines = failure.lines()
+    if in_full:
+        return cap(lines, MOST_LINES)
+    if failure.written.mismatch is None:
+        return cap(lines, BRIEF_LINES)
+    said = brief(failure.written.mismatch)
+    return [*said.lines, TO_UPDATE][:BRIEF_LINES] if said.complete else said.lines
+
+
+def cap(lines: list[str], most: int, whole: str = "") -> list[str]:
+    """Cut an explanation to `most` lines, of which the last says how many there are, and where."""
+    if len(lines) <= most:
+        return lines
+    left = len(lines) - most + 1
+    return [*lines[: most - 1], f"… and {left:,} more lines{f': {whole}' if whole else ''}"]
+
+
+def colour(lines: list[str]) -> list[str]:
+    """Mark an explanation for a terminal: the first line, and each part by its sign."""
+    signs = SIGNS.values()
+    return [
+        f"{_BOLD}{line}{_RESET}"
+        if at == 0
+        else f"{_STYLES[line[2]]}{line}{_RESET}"
+        if line[:2] == "  " and line[2:3] in signs and line[3:4] == " "
+        else line
+        for at, line in enumerate(lines)
+    ]

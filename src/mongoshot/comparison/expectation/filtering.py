@@ -1,0 +1,137 @@
+"""Changes and states without what an assertion asks to be left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+
+from mongoshot.comparison.difference import Changes
+from mongoshot.comparison.documents import DocumentChange, Value, compare_documents, path_step
+from mongoshot.comparison.expectation.mismatch import FieldMismatch, PartMismatch
+from mongoshot.comparison.expectation.model import SECTIONS, fields_of, members
+from mongoshot.comparison.expectation.rules import Asked, Rules, Scope
+from mongoshot.comparison.text import CollectionDifference
+from mongoshot.snapshot.elements import ARRAY, DOCUMENT, framed, iterate_elements
+from mongoshot.snapshot.model import Collection, join_documents
+
+
+def filter_changes(changes: Changes, rules: Rules) -> Changes:
+    """Return changes as if what is left out had never been there.
+
+    An update of nothing else is none. What a matcher compares stands as a whole in an update.
+    """
+    if not rules:
+        return changes
+    found = {
+        name: _filtered(difference, rules.of(name))
+        for name, difference in changes.collections.items()
+        if rules.of(name).mode != "ignore"
+    }
+    return replace(changes, collections={name: each for name, each in found.items() if each})
+
+
+def filter_collections(
+    collections: Mapping[str, Collection], rules: Rules
+) -> Mapping[str, Collection]:
+    """Return collections as if what is left out of their documents was not there."""
+    if not rules:
+        return collections
+    return {
+        name: _stripped(collection, rules.of(name))
+        for name, collection in collections.items()
+        if rules.of(name).mode != "ignore"
+    }
+
+
+def _filtered(difference: CollectionDifference, scope: Scope) -> CollectionDifference:
+    updated = (_changed(change, scope) for change in difference.updated)
+    return replace(
+        difference,
+        inserted=tuple(map(scope.strip, difference.inserted)),
+        updated=tuple(change for change in updated if change),
+        deleted=tuple(map(scope.strip, difference.deleted)),
+    )
+
+
+def _changed(change: DocumentChange, scope: Scope) -> DocumentChange | None:
+    def judge(path: str, _before: Value, _after: Value) -> bool | None:
+        return False if scope.matcher(path) else None
+
+    if not scope.excluded_paths and not scope.matchers:
+        return change
+    return compare_documents(scope.strip(change.before), scope.strip(change.after), judge)
+
+
+def _stripped(collection: Collection, scope: Scope) -> Collection:
+    if not scope.excluded_paths:
+        return collection
+    return Collection(collection.definition, partial(_strip_chunks, collection, scope))
+
+
+def _strip_chunks(collection: Collection, scope: Scope) -> Iterator[bytes]:
+    stripped: Iterable[bytes] = map(scope.strip, collection.documents())
+    return join_documents(stripped)
+
+
+def find_refused(documents: Iterable[tuple[str, bytes]], scope: Scope) -> tuple[PartMismatch, ...]:
+    """Find values that are not what a rule's Python object says that it equals.
+
+    Takes the documents of a collection as they are, each with the section that it stands in.
+    """
+    if not scope.asks:
+        return ()
+    found = []
+    for section, document in documents:
+        value = Value(DOCUMENT, document)
+        fields = tuple(
+            FieldMismatch(path, repr(matcher.object), field)
+            for path, field, matcher in _asked(value, "", scope)
+            if not matcher.accepts(field)
+        )
+        if fields:
+            found.append(PartMismatch(section, value, value, fields))
+    return tuple(found)
+
+
+def _asked(value: Value, path: str, scope: Scope) -> Iterator[tuple[str, Value, Asked]]:
+    in_array = value.type == ARRAY
+    for kind, key, start, end in iterate_elements(value.raw):
+        inner = (path + path_step(key, in_array)).removeprefix(".")
+        field = Value(kind, value.raw[start:end])
+        matcher = scope.matcher(inner)
+        if isinstance(matcher, Asked):
+            yield inner, field, matcher
+        elif matcher is None and kind in (DOCUMENT, ARRAY):
+            yield from _asked(field, inner, scope)
+
+
+def strip_part(section: str, value: Value, scope: Scope, *, matched: bool = False) -> Value | None:
+    """Return what an expectation says of a document without what is left out; None: that was all.
+
+    With `matched`, what a matcher compares is left out, too.
+    """
+    if section not in SECTIONS or not (scope.excluded_paths or (matched and scope.matchers)):
+        return value
+    if section != "updated":
+        return scope.strip_value(value, "", matched=matched)
+    kept = {
+        path: document_of(
+            {
+                side: scope.strip_value(each, path, matched=matched)
+                for side, each in members(update).items()
+            }
+        )
+        for path, update in fields_of(value).items()
+        if not scope.leaves_out(path, matched=matched)
+    }
+    said = members(value) | {"fields": document_of(kept)}
+    if matched and scope.free_identity:
+        said.pop("_id", None)
+    return document_of(said) if kept or "reordered" in said else None
+
+
+def document_of(fields: Mapping[str, Value]) -> Value:
+    """Return the document that has these fields."""
+    parts = (bytes([v.type]) + key.encode() + b"\0" + v.raw for key, v in fields.items())
+    return Value(DOCUMENT, framed(b"".join(parts)))

@@ -1,0 +1,124 @@
+"""Patterns of paths: which fields of which collections a rule is about.
+
+A pattern names a collection and a path in its documents: `orders.items[].updated_at`. A step is a
+field; `[]` any element of an array, `[3]` one of them; `*` any field, or, at the beginning, any
+collection; `**` any number of steps, none too. Within a name, `*` stands for any characters:
+`orders.*_at`. A name with other than letters, digits, `_`, `-` and `$` stands as a JSON string in
+brackets, and is then literal: `["audit.log"].at`, `orders["a.b"]`. A collection's dots may also
+stand as they are: `audit.log.at` is the field `at` of `audit.log`, and `log.at` of `audit`.
+
+A pattern that names a collection alone is about all of its documents.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+from mongoshot.comparison.documents import path_step
+from mongoshot.errors import UsageError
+
+_STEP = re.compile(
+    r"""
+      \.? (?P<name> [\w*$-]+ )
+    | \[ (?P<index> [0-9]* ) \]
+    | \[ (?P<quoted> "(?:[^"\\]|\\.)*" ) \]
+    """,
+    re.VERBOSE,
+)
+
+# One step of a path as `documents.path_step` writes it, the first one with its dot.
+_PLAIN_FIELD = r'\.[^.\[\]"\s]'
+_QUOTED_FIELD = r'\["(?:[^"\\]|\\.)*"\]'
+_INDEX = r"\[[0-9]+\]"
+_ANY_FIELD = rf"(?:{_PLAIN_FIELD}+|{_QUOTED_FIELD})"
+_ANY_STEPS = rf"(?:{_PLAIN_FIELD}+|{_QUOTED_FIELD}|{_INDEX})*"
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Hold one step of a pattern: a name with `*` in it, a literal name, or an index."""
+
+    glob: str | None = None
+    literal: str | None = None
+    index: str | None = None
+
+    def expression(self) -> str:
+        """Write the step as a regular expression of what `path_step` writes."""
+        if self.index is not None:
+            return rf"\[{self.index}\]" if self.index else _INDEX
+        if self.literal is not None:
+            return re.escape(path_step(self.literal.encode(), False))
+        if self.glob in ("*", "**"):
+            return _ANY_FIELD if self.glob == "*" else _ANY_STEPS
+        if "*" not in str(self.glob):
+            return re.escape(path_step(str(self.glob).encode(), False))
+        parts = (re.escape(part) for part in str(self.glob).split("*"))
+        return r"\." + r'[^.\[\]"\s]*'.join(parts)
+
+    def names(self, collection: str) -> bool:
+        """Tell whether the step names a collection."""
+        if self.glob is None:
+            return self.literal == collection
+        return bool(re.fullmatch(".*".join(map(re.escape, self.glob.split("*"))), collection))
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """Hold a pattern, as its text and as its steps."""
+
+    text: str
+    steps: tuple[_Step, ...]
+
+    def within(self, collection: str) -> list[str]:
+        """Give regular expressions of the paths that it means in a collection; [] for none.
+
+        They are of paths as `FieldChange` has them, with the dot before the first step; "" is the
+        whole document.
+        """
+        first = self.steps[0]
+        if first.glob == "**":
+            # Any collection, and any number of steps in it.
+            return ["".join(step.expression() for step in self.steps)]
+        found = []
+        for end in range(1, len(self.steps) + 1):
+            head, tail = self.steps[:end], self.steps[end:]
+            if end > 1 and any(step.glob is None for step in head):
+                break
+            named = first if end == 1 else _Step(glob=".".join(str(step.glob) for step in head))
+            if named.names(collection):
+                found.append("".join(step.expression() for step in tail))
+            if first.glob == "*":
+                break
+        return found
+
+
+def parse_pattern(text: object, of: str) -> Pattern:
+    """Read a pattern; `of` says what it is for.
+
+    Raises UsageError for anything else.
+    """
+    if not isinstance(text, str):
+        raise UsageError(f'{of} takes paths such as "orders.items[].updated_at", not {text!r:.100}')
+    steps, at = [], 0
+    while at < len(text):
+        found = _STEP.match(text, at)
+        # A dot belongs before each name but the first.
+        if found is None or (found["name"] and (at > 0) != (found[0][0] == ".")):
+            break
+        name, index, quoted = found["name"], found["index"], found["quoted"]
+        if name and "**" in name and name != "**":
+            break
+        try:
+            steps.append(_Step(name, json.loads(quoted) if quoted else None, index))
+        except json.JSONDecodeError:
+            break
+        at = found.end()
+    if at < len(text) or not steps or steps[0].index is not None:
+        raise UsageError(
+            f"{of}: {text!r:.200} is no path{f', from character {at + 1} on' if at else ''}; write"
+            ' a collection and its fields: "orders.items[].updated_at", "*.etag",'
+            ' "**.updated_at", \'["audit.log"].at\''
+        )
+    return Pattern(text, tuple(steps))

@@ -14,7 +14,7 @@ from dataclasses import replace
 from itertools import count
 from typing import NamedTuple
 
-from mongoshot.comparison.documents import Value
+from mongoshot.comparison.documents import Value, compare_values
 from mongoshot.comparison.expectation.filtering import strip_part
 from mongoshot.comparison.expectation.model import Expectation, Facet
 from mongoshot.comparison.expectation.rules import Rules
@@ -22,15 +22,16 @@ from mongoshot.comparison.matching import nearest
 from mongoshot.snapshot.elements import ARRAY, DOCUMENT, framed, iterate_elements
 from mongoshot.snapshot.encoding.placeholders import read_placeholder, written_placeholder
 
-#: Quotes within a string are escaped: nothing else looks like this in an expectation.
+#: A placeholder in text, where quotes within a string are escaped, and in BSON; something else that
+#: looks like this would be numbered, and no more.
 _PLACEHOLDER = re.compile(r'(\{"\$(?:oid|uuid)": ")((ObjectId|UUID)-[0-9]+)')
-_MAY_HOLD_IDS = re.compile(rb"(?:ObjectId|UUID)-[0-9]")
+_RAW_ID = re.compile(rb"\x02\$(?:oid|uuid)\0.{4}((?:ObjectId|UUID)-[0-9]+)", re.DOTALL)
 
 #: Times that two documents are tried to be the same, before it is enough; a few microseconds each.
 _TRIES = 50_000
 
 #: What parts are alike in: collection, section, and all that is said but for the numbers.
-_Kind = tuple[str, str, str]
+_Kind = tuple[str, str, str | bytes | None]
 
 
 class _Part(NamedTuple):
@@ -49,8 +50,8 @@ def renumber(expected: Expectation, actual: Expectation, rules: Rules | None = N
     is there, it is found, unless what is alike is so in too many ways; else documents are taken for
     the same that hold the same but for numbers, then those that come nearest to each other.
     """
-    values = [value for facets in actual.facets.values() for value in facets.values()]
-    used = dict.fromkeys(name for value in values for name in _ids(str(value)))
+    values = (value for facets in actual.facets.values() for value in facets.values())
+    used = dict.fromkeys(name for value in values for name in _ids(value))
     if not used:
         return actual
     old, new = (list(_parts(side, rules or Rules())) for side in (expected, actual))
@@ -82,7 +83,7 @@ def _renamed(
 
 
 def _rename(value: Value, names: Mapping[str, str]) -> Value:
-    if value.type not in (DOCUMENT, ARRAY) or not _MAY_HOLD_IDS.search(value.raw):
+    if value.type not in (DOCUMENT, ARRAY) or not _RAW_ID.search(value.raw):
         return value
     if text := written_placeholder(value.raw):
         [(key, name)] = json.loads(text).items()
@@ -102,10 +103,13 @@ def _parts(expectation: Expectation, rules: Rules) -> Iterator[_Part]:
         for (section, identity, _), value in facets.items():
             if scope.mode == "ignore":
                 continue
-            text = str(strip_part(section, value, scope, matched=True) or "")
-            own = _ids(str(identity)) if identity and not scope.free_identity else []
-            masked = _PLACEHOLDER.sub(r"\1\3", text)
-            yield _Part((name, section, masked), own, _ids(text), value)
+            decisive = strip_part(section, value, scope, matched=True)
+            if ids := _ids(decisive):
+                masked: str | bytes | None = _PLACEHOLDER.sub(r"\1\3", str(decisive))
+            else:
+                masked = decisive.raw if decisive else None
+            own = [] if scope.free_identity else _ids(identity)
+            yield _Part((name, section, masked), own, ids, value)
 
 
 def _search(expected: list[_Part], actual: list[_Part]) -> dict[str, str] | None:
@@ -195,14 +199,28 @@ class _Binding:
 def _guess(expected: list[_Part], actual: list[_Part]) -> dict[str, str]:
     """Number by documents that are the same but for numbers, then by those that come nearest."""
     pairs = list(_pairs(expected, actual))
-    same = [(old.ids, new.ids) for old, new in pairs if old.kind == new.kind]
     names: dict[str, str] = {}
     given: set[str] = set()
-    for wanted, found in [*((old.own, new.own) for old, new in pairs), *same]:
-        for name, number in zip(found, wanted, strict=False):
+
+    def give(numbers: list[str], found: list[str]) -> None:
+        for number, name in zip(numbers, found, strict=False):
             if name not in names and number not in given and _family(name) == _family(number):
                 names[name] = number
                 given.add(number)
+
+    for old, new in pairs:
+        give(old.own, new.own)
+    for old, new in pairs:
+        if old.kind == new.kind:
+            give(old.ids, new.ids)
+    for old, new in pairs:
+        if old.kind != new.kind and not names.keys() >= set(new.ids):
+            fields, _ = compare_values(old.value, new.value, "")
+            sides = [(_ids(field.before), _ids(field.after)) for field in fields]
+            differing = {name for numbers, found in sides for name in (*numbers, *found)}
+            same = [name for name in new.ids if name in old.ids and name not in differing]
+            for numbers, found in [(same, same), *sides]:
+                give(numbers, found)
     return names
 
 
@@ -228,13 +246,15 @@ def _nearest(expected: list[_Part], actual: list[_Part]) -> Iterator[tuple[_Part
         (part, actual[at]) for part, at in zip(expected, found, strict=True) if at is not None
     )
     left = [part for part, at in zip(expected, found, strict=True) if at is None]
-    others = [part for at, part in enumerate(actual) if at not in found]
+    taken = set(found)
+    others = [part for at, part in enumerate(actual) if at not in taken]
     if len(left) == len(others):
         yield from zip(left, others, strict=True)
 
 
-def _ids(text: str) -> list[str]:
-    return [found[2] for found in _PLACEHOLDER.finditer(text)]
+def _ids(value: Value | None) -> list[str]:
+    """Return the ids of a value, in the order of its text."""
+    return [name.decode() for name in _RAW_ID.findall(value.raw)] if value else []
 
 
 def _family(name: str) -> str:

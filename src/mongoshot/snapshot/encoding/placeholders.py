@@ -63,7 +63,10 @@ def read_placeholder(key: str, name: object) -> bytes | None:
 
 def written_placeholder(document: bytes) -> str | None:
     """Write a document that `read_placeholder` has made; None for any other."""
-    found = _AS_DOCUMENT.fullmatch(document) if len(document) <= _LONGEST else None
+    # Almost every document is told by its first key not to be one.
+    if document[4:6] != b"\x02$" or len(document) > _LONGEST:
+        return None
+    found = _AS_DOCUMENT.fullmatch(document)
     if found is None:
         return None
     key, name = (part.decode() for part in found.groups())
@@ -109,8 +112,8 @@ def _end_of_uuid(buffer: bytes, position: int) -> int:
 def _document_or_placeholder(
     style: Style, buffer: bytes, position: int, depth: int
 ) -> tuple[str, int]:
-    size = _unpack_int32(buffer, position)[0]
-    if size <= _LONGEST:
+    if buffer[position + 4 : position + 6] == b"\x02$":
+        size = _unpack_int32(buffer, position)[0]
         text = written_placeholder(buffer[position : position + size])
         if text is not None:
             return text, position + size

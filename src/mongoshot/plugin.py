@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from mongoshot.assertion.extension import SnapshotAssertion
     from mongoshot.assertion.state import ObservedState
     from mongoshot.config import Settings
+    from mongoshot.review.proposal import Proposal
+    from mongoshot.review.store import Store
     from mongoshot.server.connection import Client, Database
     from mongoshot.staging.stage import Stage
     from mongoshot.staging.staged import Staged
@@ -30,7 +32,10 @@ _STAGED_FIXTURES = frozenset(
 )
 _OWNER = "mongoshot_owner"
 _STATISTICS = "mongoshot_statistics"
+_TROUBLE = "mongoshot_trouble"
 _RUN: pytest.StashKey[Statistics] = pytest.StashKey()
+_PROPOSES: pytest.StashKey[bool] = pytest.StashKey()
+_UNLEFT: pytest.StashKey[str] = pytest.StashKey()
 _VERIFY_HELP = "prove before each test that the database is what its scenario says"
 
 
@@ -52,7 +57,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker."""
+    """Register the marker, and ask where we are before a test can change the environment."""
+    # Nobody reviews what a run in continuous integration leaves; pytest goes by the same two.
+    config.stash[_PROPOSES] = not (os.environ.get("CI") or os.environ.get("BUILD_NUMBER"))
     config.addinivalue_line(
         "markers",
         "scenario(*names, readonly=False): stage the database from these scenarios before the test,"
@@ -70,17 +77,26 @@ def pytest_configure_node(node: Any) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Add what an xdist worker has gathered to the statistics of the run."""
-    if (gathered := getattr(node, "workeroutput", {}).get(_STATISTICS)) is not None:
+    output: dict[str, Any] = getattr(node, "workeroutput", {})
+    if (gathered := output.get(_STATISTICS)) is not None:
         _statistics(node.config).merge(gathered)
+    if (trouble := output.get(_TROUBLE)) is not None:
+        node.config.stash[_UNLEFT] = trouble
 
 
 def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+    terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
 ) -> None:
-    """Say what staging has cost, and what it found on the way."""
+    """Say what staging has cost, what it found on the way, and what there is to review."""
     if _RUN in config.stash and config.get_verbosity() >= 0:
         for line in config.stash[_RUN].lines():
             terminalreporter.write_line(f"mongoshot: {line}")
+    if _UNLEFT in config.stash:
+        terminalreporter.write_line(f"mongoshot: {config.stash[_UNLEFT]}")
+    failed = exitstatus in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED)
+    if failed and config.stash[_PROPOSES] and (count := _store(config).count()):
+        noun = "expectation" if count == 1 else "expectations"
+        terminalreporter.write_line(f"mongoshot: {count} {noun} to review: mongoshot review")
 
 
 def _statistics(config: pytest.Config) -> Statistics:
@@ -129,6 +145,58 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         # as far (see ExpectationExtension.discover_snapshots).
         item.mongoshot_passed = True  # type: ignore[attr-defined]
     return result
+
+
+@pytest.hookimpl(tryfirst=True, wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Leave what a failed test proposes for review, and withdraw it once the test has passed."""
+    report = yield
+    if (
+        call.when == "call"
+        and "db_snapshot" in getattr(item, "funcargs", {})
+        and item.config.stash[_PROPOSES]
+        # A failure that is expected proposes nothing; what was skipped halfway says nothing.
+        and (report.outcome != "skipped" or hasattr(report, "wasxfail"))
+    ):
+        _leave_proposals(item, failed=report.failed)
+    return report
+
+
+def _leave_proposals(item: pytest.Item, *, failed: bool) -> None:
+    from mongoshot.errors import ProposalError
+
+    try:
+        store = _store(item.config)
+        store.replace(item.nodeid, _proposals(item, store) if failed else ())
+    except ProposalError as error:
+        item.config.stash[_UNLEFT] = str(error)
+        if hasattr(item.config, "workeroutput"):
+            item.config.workeroutput[_TROUBLE] = str(error)
+
+
+def _store(config: pytest.Config) -> Store:
+    from mongoshot.review.store import Store
+
+    return Store(config.rootpath)
+
+
+def _proposals(item: pytest.Item, store: Store) -> list[Proposal]:
+    from mongoshot.assertion.unmet import unmet_expectations
+
+    return [
+        store.propose(
+            item.nodeid,
+            unmet.index,
+            unmet.file,
+            expected=unmet.expected,
+            actual=unmet.actual,
+            scenario=unmet.scenario,
+            report=unmet.report,
+        )
+        for unmet in unmet_expectations(item.funcargs["db_snapshot"])  # type: ignore[attr-defined]
+    ]
 
 
 @pytest.fixture(scope="session")

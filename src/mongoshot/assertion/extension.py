@@ -27,13 +27,12 @@ from mongoshot.comparison.expectation.model import parse_expectation
 from mongoshot.comparison.expectation.renumbering import renumber
 from mongoshot.comparison.expectation.report import describe, describe_mismatch
 from mongoshot.comparison.expectation.writing import changes_to_text
+from mongoshot.config import EXPECTATIONS
 from mongoshot.errors import MongoshotError, UsageError
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion as SnapshotAssertion
     from syrupy.data import SnapshotCollection
-
-DIRECTORY = "__expectations__"
 
 _LONGEST = 180  # bytes of a file's stem before the index of the assertion
 _UNSAFE = re.compile(r"[^\w\[\](){},;=+@!'^&$#. -]|^\.|[. ]$", re.ASCII)
@@ -130,7 +129,7 @@ class ExpectationExtension(SingleFileSnapshotExtension):
     @classmethod
     def dirname(cls, *, test_location: PyTestLocation) -> str:
         """Return the directory of a test module's expectations."""
-        return str(Path(test_location.filepath).parent / DIRECTORY / test_location.basename)
+        return str(Path(test_location.filepath).parent / EXPECTATIONS / test_location.basename)
 
     @classmethod
     def matches_test_location(

@@ -77,9 +77,12 @@ class Review:
 
     def _decide(self, following: Sequence[Proposal]) -> bool:
         """Ask until a key decides what becomes of the first; tell whether there is more to do."""
-        proposal = following[0]
+        proposal, left = following[0], len(following)
         while True:
-            echo(_prompt(len(following)), color="cyan")
+            accept = "" if self._store.staleness(proposal) else "a accept · "
+            every = f"A accept all {left} · R reject all {left} · " if left > 1 else ""
+            keys = f"{accept}r reject · s skip · {every}d file · q quit · ? help"
+            echo(f"\n{keys}", color="cyan")
             match read_key():
                 case "a":
                     if self._accept([proposal]):
@@ -121,11 +124,6 @@ class Review:
         for proposal in proposals:
             self._store.reject(proposal)
             self._rejected.append(proposal)
-
-
-def _prompt(left: int) -> str:
-    every = f"A accept all {left} · R reject all {left} · " if left > 1 else ""
-    return f"\na accept · r reject · s skip · {every}d file · q quit · ? help"
 
 
 def _show_message(lines: Iterable[str]) -> None:

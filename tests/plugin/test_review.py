@@ -117,6 +117,7 @@ def test_what_a_test_proposes_and_what_not(pytester: pytest.Pytester, run: Run) 
     module = pytester.makepyfile(
         test_shop="""
         import pytest
+        from syrupy.extensions.json import JSONSnapshotExtension
 
         pytestmark = pytest.mark.scenario("shop")
         SKIP = False
@@ -155,8 +156,10 @@ def test_what_a_test_proposes_and_what_not(pytester: pytest.Pytester, run: Run) 
         def test_of_another_kind(db_snapshot):
             assert {"a": 1} == db_snapshot
 
-        def test_syrupys_own(db_changes, snapshot, db_snapshot):
-            assert 1 == snapshot
+        def test_syrupys_own(snapshot, db_snapshot):
+            like = {"kind": "changes", "scenario": "", "digest": "", "collections": {}}
+            like["format_version"] = 1
+            assert like == snapshot(extension_class=JSONSnapshotExtension)
 
         @pytest.fixture
         def broken(db_snapshot):
@@ -165,6 +168,12 @@ def test_what_a_test_proposes_and_what_not(pytester: pytest.Pytester, run: Run) 
 
         def test_breaks_behind(broken, db_changes, db_snapshot, pay):
             assert db_changes != db_snapshot
+
+        def test_waits(db, db_changes, db_snapshot):
+            assert db_changes != db_snapshot(name="until")
+            db.orders.delete_one({"_id": 2})
+            arrived = db_changes == db_snapshot(name="until")
+            assert 0
 
         def test_skipped(db_changes, db_snapshot, pay):
             if SKIP:
@@ -180,7 +189,9 @@ def test_what_a_test_proposes_and_what_not(pytester: pytest.Pytester, run: Run) 
                 assert 0
         """
     )
-    run().assert_outcomes(failed=9, passed=2, xfailed=1, errors=1)
+    result = run()
+    result.assert_outcomes(failed=10, passed=2, xfailed=1, errors=1)
+    result.stdout.fnmatch_lines(["mongoshot: 8 expectations to review: mongoshot review"])
     assert names(pytester) == [
         "test_shop.py::test_fails_behind",
         "test_shop.py::test_several",
@@ -188,13 +199,14 @@ def test_what_a_test_proposes_and_what_not(pytester: pytest.Pytester, run: Run) 
         "test_shop.py::test_several#a%2Fname",
         "test_shop.py::test_skipped",
         "test_shop.py::test_the_first_alone",
+        "test_shop.py::test_waits#until",
         "test_shop.py::test_with_defaults",
     ]
 
     mongoshot(pytester, "accept", "--all")
     module.write_text(module.read_text().replace("SKIP = False", "SKIP = True"))
-    result = run("-k", "several or defaults or alone or behind or skipped")
-    result.assert_outcomes(passed=3, failed=2, skipped=1, errors=1, deselected=6)
+    result = run("-k", "several or defaults or alone or behind or skipped or waits")
+    result.assert_outcomes(passed=3, failed=3, skipped=1, errors=1, deselected=6)
     assert names(pytester) == ["test_shop.py::test_the_first_alone#1"]
 
 

@@ -202,6 +202,12 @@ def test_no_proposal_leaves_the_place_of_expectations(
     assert set(tmp_path.rglob("*.json")) - everything == set(files(store))
 
 
+def test_a_full_path_is_refused_also_within_the_project(store: Store, propose: Propose) -> None:
+    proposal = propose()
+    with pytest.raises(ProposalError, match="is refused"):
+        store.accept(replace(proposal, file=str(store.root / proposal.file)))
+
+
 def test_a_link_within_the_project_is_followed(store: Store, propose: Propose) -> None:
     (store.root / "real").mkdir()
     (store.root / "real" / "test_shop.py").touch()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -25,6 +24,8 @@ _names = click.argument("names", metavar="NAME…", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Write the list as JSON, with the reports.")
 def pending(as_json: bool) -> None:
     """List the expectations that failing tests proposed."""
+    import json
+
     store, proposals = _open()
     if as_json:
         listed = [_to_json(store, proposal) for proposal in proposals]

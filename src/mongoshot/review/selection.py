@@ -20,9 +20,9 @@ def select(names: Iterable[str], proposals: Sequence[Proposal], root: Path) -> l
     text and `?` for any character. Brackets are themselves, as node ids have them. Raises
     UsageError where a name means nothing, with the nearest, and where it may mean several.
     """
-    chosen: list[Proposal] = []
+    chosen: set[Proposal] = set()
     for name in names:
-        chosen += _meant(name, proposals, root)
+        chosen.update(_meant(name, proposals, root))
     return [proposal for proposal in proposals if proposal in chosen]
 
 

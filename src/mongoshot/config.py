@@ -16,6 +16,9 @@ DEFAULT_SNAPSHOTS = "snapshots"
 DEFAULT_SCENARIO_DATABASES = "4"
 DEFAULT_NATURAL_ORDER = "small"
 
+#: The directory beside a test module that its expectations are in.
+EXPECTATIONS = "__expectations__"
+
 #: "exact": documents come back to their place in natural order, whatever it costs; "small": where
 #: it costs about as much as to put back the document alone.
 NaturalOrder = Literal["small", "exact"]

@@ -12,6 +12,7 @@
     │   ├── FormatVersionError     written by a newer mongoshot
     │   └── OverlayError           two scenarios that cannot be laid over each other
     ├── ExpectationError           the file of a stored expectation
+    ├── ProposalError              what a failing test proposed, and cannot be left or accepted
     ├── ServerError                the other end of the connection
     │   ├── MongodNotFoundError    no mongod to start
     │   ├── MongodFailedError      a mongod that did not start
@@ -79,6 +80,10 @@ class OverlayError(SnapshotError):
 
 class ExpectationError(MongoshotError):
     """Report an expectation file that cannot be believed."""
+
+
+class ProposalError(MongoshotError):
+    """Report a proposal that cannot be left, believed or accepted."""
 
 
 class ServerError(MongoshotError):

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from mongoshot.assertion.changes import ObservedChanges
     from mongoshot.assertion.snapshot import DatabaseSnapshot, SnapshotAssertion
     from mongoshot.assertion.state import ObservedState
+    from mongoshot.assertion.unmet import Unmet
     from mongoshot.config import Settings
+    from mongoshot.review.proposal import Proposal
+    from mongoshot.review.store import Store
     from mongoshot.server.connection import Client, Database
     from mongoshot.staging.stage import Stage
     from mongoshot.staging.staged import Staged
@@ -32,7 +35,10 @@ _STAGED_FIXTURES = frozenset(
 _OWNER = "mongoshot_owner"
 _COLOURED = "mongoshot_coloured"
 _STATISTICS = "mongoshot_statistics"
+_TROUBLE = "mongoshot_trouble"
 _RUN: pytest.StashKey[Statistics] = pytest.StashKey()
+_PROPOSES: pytest.StashKey[bool] = pytest.StashKey()
+_UNLEFT: pytest.StashKey[str] = pytest.StashKey()
 _VERIFY_HELP = "prove before each test that the database is what its scenario says"
 
 
@@ -54,7 +60,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker."""
+    """Register the marker, and ask where we are before a test can change the environment."""
+    # Nobody reviews what a run in continuous integration leaves; pytest goes by the same two.
+    config.stash[_PROPOSES] = not (os.environ.get("CI") or os.environ.get("BUILD_NUMBER"))
     config.addinivalue_line(
         "markers",
         "scenario(*names, readonly=False): stage the database from these scenarios before the test,"
@@ -73,17 +81,26 @@ def pytest_configure_node(node: Any) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Add what an xdist worker has gathered to the statistics of the run."""
-    if (gathered := getattr(node, "workeroutput", {}).get(_STATISTICS)) is not None:
+    output: dict[str, Any] = getattr(node, "workeroutput", {})
+    if (gathered := output.get(_STATISTICS)) is not None:
         _statistics(node.config).merge(gathered)
+    if (trouble := output.get(_TROUBLE)) is not None:
+        node.config.stash[_UNLEFT] = trouble
 
 
 def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+    terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
 ) -> None:
-    """Say what staging has cost, and what it found on the way."""
+    """Say what staging has cost, what it found on the way, and what there is to review."""
     if _RUN in config.stash and config.get_verbosity() >= 0:
         for line in config.stash[_RUN].lines():
             terminalreporter.write_line(f"mongoshot: {line}")
+    if _UNLEFT in config.stash:
+        terminalreporter.write_line(f"mongoshot: {config.stash[_UNLEFT]}")
+    failed = exitstatus in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED)
+    if failed and config.stash[_PROPOSES] and (count := _store(config).count()):
+        noun = "expectation" if count == 1 else "expectations"
+        terminalreporter.write_line(f"mongoshot: {count} {noun} to review: mongoshot review")
 
 
 def _statistics(config: pytest.Config) -> Statistics:
@@ -146,26 +163,6 @@ def pytest_assertrepr_compare(
     return explain_comparison(left, right, in_full=_shows_all(config))
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item,
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Put the whole of what is not as expected below a failure that shows the beginning of it."""
-    report = yield
-    snapshot = getattr(item, "funcargs", {}).get("db_snapshot")
-    if report.when == "call" and report.failed and snapshot and not _shows_all(item.config):
-        from mongoshot.assertion.explanation import SCREENFUL, cap, colour, find_failures
-
-        for failure in find_failures(snapshot):
-            if failure.is_said_briefly:
-                continue
-            lines = cap(failure.lines(), SCREENFUL)
-            if _is_coloured(item.config):
-                lines = colour(lines)
-            report.sections.append((f"mongoshot: {failure.name}", "\n".join(lines)))
-    return report
-
-
 def _shows_all(config: pytest.Config) -> bool:
     """Tell whether pytest shows explanations of any length."""
     in_ci = any(os.environ.get(name) for name in ("CI", "BUILD_NUMBER"))
@@ -178,6 +175,71 @@ def _is_coloured(config: pytest.Config) -> bool:
         return False  # the file would hold the codes, too
     worker: dict[str, Any] | None = getattr(config, "workerinput", None)
     return bool(worker[_COLOURED] if worker else config.get_terminal_writer().hasmarkup)
+
+
+@pytest.hookimpl(tryfirst=True, wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Say in full what is not as expected, and leave what a failed test proposes for review.
+
+    Once the test has passed, that is withdrawn.
+    """
+    report = yield
+    if call.when != "call" or "db_snapshot" not in getattr(item, "funcargs", {}):
+        return report
+    from mongoshot.assertion.unmet import unmet_expectations
+
+    unmet = unmet_expectations(item.funcargs["db_snapshot"]) if report.failed else []  # type: ignore[attr-defined]
+    # A failure that is expected proposes nothing; what was skipped halfway says nothing.
+    if item.config.stash[_PROPOSES] and (
+        report.outcome != "skipped" or hasattr(report, "wasxfail")
+    ):
+        _leave_proposals(item, unmet)
+    if not _shows_all(item.config):
+        report.sections += _sections(item.config, unmet)
+    return report
+
+
+def _leave_proposals(item: pytest.Item, unmet: list[Unmet]) -> None:
+    from mongoshot.errors import ProposalError
+
+    try:
+        store = _store(item.config)
+        store.replace(item.nodeid, [_proposal(item, store, each) for each in unmet])
+    except ProposalError as error:
+        item.config.stash[_UNLEFT] = str(error)
+        if hasattr(item.config, "workeroutput"):
+            item.config.workeroutput[_TROUBLE] = str(error)
+
+
+def _store(config: pytest.Config) -> Store:
+    from mongoshot.review.store import Store
+
+    return Store(config.rootpath)
+
+
+def _proposal(item: pytest.Item, store: Store, unmet: Unmet) -> Proposal:
+    return store.propose(
+        item.nodeid,
+        unmet.index,
+        unmet.file,
+        expected=unmet.expected,
+        actual=unmet.written,
+        scenario=unmet.written.scenario,
+        report="\n".join(unmet.lines()),
+    )
+
+
+def _sections(config: pytest.Config, unmet: list[Unmet]) -> Iterator[tuple[str, str]]:
+    """Give the whole of what pytest shows the beginning of."""
+    from mongoshot.assertion.explanation import SCREENFUL, cap, colour
+
+    for each in unmet:
+        if not each.is_said_briefly:
+            lines = cap(each.lines(), SCREENFUL, "mongoshot review shows all")
+            shown = colour(lines) if _is_coloured(config) else lines
+            yield f"mongoshot: {each.name}", "\n".join(shown)
 
 
 @pytest.fixture(scope="session")

@@ -61,6 +61,13 @@ def test_the_three_steps(
     service.write_text(bug, encoding="utf-8")
     assert_shown(run(), wrong.removeprefix("$ pytest\n"))
 
+    [review] = [block for block in blocks("console") if "mongoshot pending" in block]
+    for typed in re.split(r"^\$ mongoshot ", review, flags=re.M)[1:]:
+        words, shown = typed.split("\n", 1)
+        done = pytester.run(sys.executable, "-m", "mongoshot", *words.split())
+        assert done.outlines == shown.splitlines()
+    run().assert_outcomes(passed=1)
+
 
 def assert_shown(result: pytest.RunResult, expected: str) -> None:
     lines = [line for line in expected.splitlines() if line != "..."]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-
 from mongoshot.assertion.snapshot import DatabaseSnapshot
-from mongoshot.assertion.written import TO_UPDATE, Written, explain
+from mongoshot.assertion.unmet import unmet_expectation
+from mongoshot.assertion.written import TO_UPDATE
 from mongoshot.comparison.expectation.report import BRIEF_LINES, SIGNS, brief
 from mongoshot.errors import MongoshotError
 
@@ -20,39 +17,6 @@ _STYLES = {"~": "\x1b[33m", "-": "\x1b[34m", "+": "\x1b[35m"}
 _BOLD, _RESET = "\x1b[1m", "\x1b[0m"
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Hold one assertion that failed: the expectation's name and file, and what is instead."""
-
-    name: str
-    file: Path
-    written: Written
-    is_stored: bool
-
-    def lines(self) -> list[str]:
-        """Say all that is not as expected."""
-        return list(explain(self.written, is_stored=self.is_stored))
-
-    @property
-    def is_said_briefly(self) -> bool:
-        """Tell whether the few lines that pytest always shows say it all."""
-        if not self.is_stored or self.written.mismatch is None:
-            return len(self.lines()) <= BRIEF_LINES
-        return brief(self.written.mismatch).complete
-
-
-def find_failures(snapshot: DatabaseSnapshot) -> Iterator[Failure]:
-    """Find the assertions of a test that failed because what is was not as expected."""
-    for result in snapshot.executions.values():
-        if not result.success and isinstance(result.asserted_data, Written):
-            yield Failure(
-                result.snapshot_name,
-                Path(result.snapshot_location),
-                result.asserted_data,
-                result.recalled_data is not None,
-            )
-
-
 def explain_comparison(left: object, right: object, *, in_full: bool) -> list[str] | None:
     """Explain a comparison with `db_snapshot` that has just failed; None for any other."""
     snapshot = next((side for side in (left, right) if isinstance(side, DatabaseSnapshot)), None)
@@ -63,15 +27,12 @@ def explain_comparison(left: object, right: object, *, in_full: bool) -> list[st
         return [str(result.exception)]
     if result.success:
         return [f"all is as expected by {result.snapshot_name}"]
-    failure = next((f for f in find_failures(snapshot) if f.written is result.asserted_data), None)
-    if failure is None:
+    unmet = unmet_expectation(result)
+    if unmet is None:
         return None
-    lines = failure.lines()
-    if in_full:
-        return cap(lines, MOST_LINES)
-    if failure.written.mismatch is None:
-        return cap(lines, BRIEF_LINES)
-    said = brief(failure.written.mismatch)
+    if in_full or unmet.expected is None or unmet.written.mismatch is None:
+        return cap(unmet.lines(), MOST_LINES if in_full else BRIEF_LINES)
+    said = brief(unmet.written.mismatch)
     return [*said.lines, TO_UPDATE][:BRIEF_LINES] if said.complete else said.lines
 
 

@@ -21,12 +21,11 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from syrupy.location import PyTestLocation
 
 from mongoshot.assertion.written import Asserted, explain, matches, write
+from mongoshot.config import EXPECTATIONS
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion as SnapshotAssertion
     from syrupy.data import SnapshotCollection
-
-DIRECTORY = "__expectations__"
 
 _LONGEST = 180  # bytes of a file's stem before the index of the assertion
 _UNSAFE = re.compile(r"[^\w\[\](){},;=+@!'^&$#. -]|^\.|[. ]$", re.ASCII)
@@ -98,7 +97,7 @@ class ExpectationExtension(SingleFileSnapshotExtension):
     @classmethod
     def dirname(cls, *, test_location: PyTestLocation) -> str:
         """Return the directory of a test module's expectations."""
-        return str(Path(test_location.filepath).parent / DIRECTORY / test_location.basename)
+        return str(Path(test_location.filepath).parent / EXPECTATIONS / test_location.basename)
 
     @classmethod
     def matches_test_location(

@@ -27,13 +27,13 @@ class ObservedState:
         """
         self._read = read
         self._provenance = provenance
-        self._scenario = scenario
+        self.scenario = scenario
         self._digest = digest
         self._only = only
 
     def __getitem__(self, collection: str) -> ObservedState:
         """Look at one collection alone."""
-        return ObservedState(self._read, self._scenario, self._digest, collection, self._provenance)
+        return ObservedState(self._read, self.scenario, self._digest, collection, self._provenance)
 
     def __eq__(self, other: object) -> bool:
         """Compare the state as it is now with a stored expectation."""
@@ -43,13 +43,13 @@ class ObservedState:
 
     def __repr__(self) -> str:
         """Name the state."""
-        return f"<state of {self._only or 'the database'}, staged from {self._scenario}>"
+        return f"<state of {self._only or 'the database'}, staged from {self.scenario}>"
 
     def to_text(self) -> str:
         """Write the state as it is now as the text of an expectation."""
         collections = self._collections()
         provenance = self._provenance() if self._provenance else None
-        return state_to_text(collections, self._scenario, self._digest, provenance)
+        return state_to_text(collections, self.scenario, self._digest, provenance)
 
     def _collections(self) -> Mapping[str, Collection]:
         collections = self._read().collections

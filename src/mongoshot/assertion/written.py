@@ -34,10 +34,13 @@ class Asserted:
 class Written(str):
     """Be the text of an expectation, and know what it was compared with and how that went.
 
+    `scenario` names what the test was staged from.
+
     `mismatch` is None before a comparison, and where the stored text is no expectation: `fault`
     says why.
     """
 
+    scenario: str
     rules: Rules
     refused: Mapping[str, tuple[PartMismatch, ...]]
     mismatch: Mismatch | None = None
@@ -52,7 +55,7 @@ def write(asserted: Asserted) -> Written:
     if isinstance(data, ObservedChanges):
         data = data.read()
     if isinstance(data, Changes):
-        changes = filter_changes(data, rules)
+        changes, scenario = filter_changes(data, rules), data.scenario
         text = Written(changes_to_text(changes))
         text.refused = {
             name: find_refused(
@@ -65,14 +68,14 @@ def write(asserted: Asserted) -> Written:
             for name, found in changes.collections.items()
         }
     elif isinstance(data, ObservedState):
-        text = Written(data.to_text())
+        text, scenario = Written(data.to_text()), data.scenario
         text.refused = {}
     else:
         raise UsageError(
             f"db_snapshot is compared with db_changes or db_state, not with a"
             f" {type(data).__name__}; for other values use syrupy's own fixture, snapshot"
         )
-    text.rules = rules
+    text.rules, text.scenario = rules, scenario
     return text
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from mongoshot.errors import UsageError
+from mongoshot.files import write_whole
 
 
 def to_new_file(_context: click.Context, parameter: click.Parameter, value: Any) -> Path | None:
@@ -49,17 +50,7 @@ def write_file(path: Path, text: str) -> None:
     Raises UsageError where that cannot be; what was there before is then as it was.
     """
     try:
-        target = path.resolve()
-        aside = target.with_name(f".{target.name[:100]}.{os.getpid()}.partial")
-        try:
-            with aside.open("w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            aside.replace(target)
-        except BaseException:
-            aside.unlink(missing_ok=True)
-            raise
+        write_whole(path.resolve(), text)
     except OSError as error:
         raise _cannot_write(str(path), error) from None
 

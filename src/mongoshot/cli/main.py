@@ -10,6 +10,7 @@ import click
 
 from mongoshot.cli.databases import adopt, capture, diff, disown, restore
 from mongoshot.cli.demo import demo
+from mongoshot.cli.review import accept, pending, reject, review
 from mongoshot.cli.server import server
 from mongoshot.cli.snapshots import convert, list_snapshots, show, verify
 from mongoshot.cli.terminal import echo, finish, prepare
@@ -47,6 +48,10 @@ for command in (
     show,
     verify,
     convert,
+    pending,
+    review,
+    accept,
+    reject,
     adopt,
     disown,
     server,

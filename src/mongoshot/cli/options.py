@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -99,8 +100,13 @@ def open_database(url: str, name: str | None) -> Iterator[Database]:
 
 def project() -> Project:
     """Read `[tool.mongoshot]` of the project that the command is typed in."""
+    return read_project(working_directory())
+
+
+def working_directory() -> Path:
+    """Return the directory that the command is typed in."""
     try:
-        return read_project(Path.cwd())
+        return Path.cwd()
     except FileNotFoundError:
         raise UsageError("the working directory is gone; cd to one that is there") from None
 
@@ -164,3 +170,12 @@ def size_text(size: int) -> str:
 def count_text(count: int, noun: str) -> str:
     """Write a number with its noun: `1 document`, `2 documents`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def age_text(since: datetime.datetime) -> str:
+    """Write how long ago something was, in its largest unit: `2 minutes ago`."""
+    seconds = (datetime.datetime.now(datetime.UTC) - since).total_seconds()
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= length:
+            return f"{count_text(int(seconds // length), unit)} ago"
+    return "just now"

@@ -25,18 +25,46 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
-def echo(text: str, *, bold: str = "", err: bool = False) -> None:
-    """Write a line, with a beginning in bold where there is one.
+def one_line(text: str) -> str:
+    r"""Return a name that stays within its line: control characters and line ends as `\n`."""
+    return printable(text).replace("\n", r"\n")
 
+
+def echo(text: str, *, bold: str = "", color: str | None = None, err: bool = False) -> None:
+    """Write a line, with a beginning in bold where there is one, the rest in a colour if any.
+
+    There is neither elsewhere than on a terminal, and no colour where NO_COLOR is set.
     A reader that has gone, as `head` does, has seen enough: the command goes on in silence, and
     ends with its own exit status. Raises UsageError where standard output is full.
     """
-    _write((click.style(printable(bold), bold=True) if bold else "") + printable(text), err=err)
+    beginning, rest = printable(bold), printable(text)
+    if bold:
+        beginning = click.style(beginning, bold=True)
+    if color and not os.environ.get("NO_COLOR"):
+        rest = click.style(rest, fg=color)
+    _write(beginning + rest, err=err)
 
 
 def echo_json(text: str) -> None:
     """Write JSON: in UTF-8 to a program, whatever the encoding of terminals is."""
     _write(printable(text) if sys.stdout.isatty() else text.encode())
+
+
+def clear() -> None:
+    """Begin with an empty screen, on a terminal that can."""
+    if os.environ.get("TERM", "dumb") != "dumb":
+        click.clear()
+
+
+def read_key() -> str:
+    """Wait for a key, without Enter, and return its characters; "" at the end of the input.
+
+    Raises KeyboardInterrupt for Ctrl-C.
+    """
+    try:
+        return click.getchar()
+    except (EOFError, OSError):  # Ctrl-D; the window was closed
+        return ""
 
 
 def prepare() -> None:

@@ -21,7 +21,8 @@ from .conftest import Run
 
 MakeDatabase = Callable[[], Database]
 COMMANDS = (
-    "demo capture restore diff list show verify convert adopt disown server".split()  # noqa: SIM905
+    "demo capture restore diff list show verify convert"  # noqa: SIM905
+    " pending review accept reject adopt disown server".split()
 )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mongoshot.comparison.difference import Difference
-from mongoshot.comparison.html import to_html
+from mongoshot.comparison.page.difference import to_html
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

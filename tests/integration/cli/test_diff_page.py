@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from mongoshot.cli.files import write_file
 from mongoshot.errors import UsageError
 from mongoshot.server.connection import Database
+from mongoshot.snapshot.single import write_file
 
 from .conftest import Run, without_privileges
 

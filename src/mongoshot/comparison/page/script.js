@@ -2,7 +2,7 @@
 (() => {
 "use strict";
 
-/* The data is that of comparison/html.py. All of it is text, and reaches the page as text nodes or
+/* The data is as comparison/page/__init__.py says. All of it is text, and reaches the page as text nodes or
    as attributes that say what something is called; nothing is ever parsed as HTML. */
 const data = JSON.parse(document.getElementById("data").textContent);
 
@@ -12,17 +12,46 @@ const LONG = 500;         // characters of a value shown at first …
 const LINES = 14;         // … and lines
 const SLICE = 10;         // milliseconds of filtering before the browser has its turn
 const MOST_HIGHLIGHTS = 2000;
+const MOST_LISTED = 200;  // collections at the side; of more, a report lists those of one assertion
 
-const KINDS = [
-  { name: "definition", sign: "≡", many: "Definitions" },
-  { name: "updated", sign: "~", many: "Updated" },
-  { name: "inserted", sign: "+", many: "Inserted" },
-  { name: "deleted", sign: "−", many: "Deleted" },
+/* A page shows one comparison of two states, or each assertion of a run that failed. */
+const isReport = data.report;
+const LEVEL = isReport ? 3 : 2;   // of a collection's heading
+
+const KINDS = isReport ? [
+  { name: "otherwise", look: "updated", sign: "~", word: "different", many: "Different" },
+  { name: "missing", look: "deleted", sign: "−", word: "missing", many: "Missing", side: "Expected" },
+  { name: "unexpected", look: "inserted", sign: "+", word: "unexpected", many: "Unexpected", side: "Actual" },
+  { name: "new", look: "definition", sign: "*", word: "new", many: "New", side: "To be recorded" },
+  { name: "problem", look: "deleted", sign: "!", word: "not compared", many: "Not compared" },
+] : [
+  { name: "definition", look: "definition", sign: "≡", word: "definition", many: "Definitions" },
+  { name: "updated", look: "updated", sign: "~", word: "updated", many: "Updated" },
+  { name: "inserted", look: "inserted", sign: "+", word: "inserted", many: "Inserted", side: "Value" },
+  { name: "deleted", look: "deleted", sign: "−", word: "deleted", many: "Deleted", side: "Value" },
 ];
 const KIND = Object.fromEntries(KINDS.map(kind => [kind.name, kind]));
-const ROW_WORDS = { "=": "unchanged", "+": "added", "-": "removed", "~": "changed", ">": "reordered" };
-const ROW_SIGNS = { "=": "", "+": "+", "-": "−", "~": "~", ">": "⇅" };
-const ROW_KINDS = { "=": "", "+": "inserted", "-": "deleted", "~": "updated", ">": "updated" };
+const SIDES = isReport ? ["Expected", "Actual"] : ["Before", "After"];
+const ROWS_BY_SIGN = isReport ? {
+  "=": { sign: "", word: "as expected", look: "" },
+  "≈": { sign: "≈", word: "accepted", look: "" },
+  "+": { sign: "+", word: "unexpected", look: "inserted" },
+  "-": { sign: "−", word: "missing", look: "deleted" },
+  "~": { sign: "~", word: "different", look: "updated" },
+  ">": { sign: "⇅", word: "reordered", look: "updated" },
+} : {
+  "=": { sign: "", word: "unchanged", look: "" },
+  "+": { sign: "+", word: "added", look: "inserted" },
+  "-": { sign: "−", word: "removed", look: "deleted" },
+  "~": { sign: "~", word: "changed", look: "updated" },
+  ">": { sign: "⇅", word: "reordered", look: "updated" },
+};
+const NEW_ROW = { sign: "*", word: "new", look: "definition" };
+/* What an expectation says of a document or a collection, by its section. */
+const SECTIONS = { inserted: "insertion of", updated: "update of", deleted: "deletion of", documents: "document" };
+const SECTIONS_OF_COLLECTION = {
+  created: "creation of the collection", dropped: "drop of the collection", definition: "definition of the collection",
+};
 
 const byId = id => document.getElementById(id);
 const number = value => value.toLocaleString("en");
@@ -31,43 +60,63 @@ const titled = name => name.trim() === name && name ? name : JSON.stringify(name
 const count = (value, noun) => `${number(value)} ${noun}${value === 1 ? "" : "s"}`;
 
 /* What the reader has chosen. No kind chosen means all kinds. */
-const chosen = { query: "", collection: null, kinds: new Set() };
+const chosen = { query: "", within: null, kinds: new Set() };
 /* What is shown: the entries that match, the page of them, and the one that the reader is at. */
 const shown = { matches: [], page: 0, current: null, expanded: true };
 let run = 0;              // which filtering is the newest
 
 /* ---- Entries -------------------------------------------------------------------------------- */
 
+const comparisons = [];
 const collections = [];
 const entries = [];
 const byLink = new Map();
 
-for (const given of data.collections) {
-  let link = encodeURIComponent(given.name);
-  while (byLink.has(link)) link += "~";       // two names that look the same
-  const collection = { ...given, link, entries: [], matches: 0 };
-  byLink.set(link, collection);
-  collections.push(collection);
-  if (given.definition) add(collection, "definition", given.definition, 0);
-  for (const kind of ["updated", "inserted", "deleted"]) {
-    given[kind].forEach((entry, at) => add(collection, kind, entry, at + 1));
+for (const given of data.comparisons) {
+  const comparison = { ...given, collections: [], entries: [], matches: 0 };
+  if (isReport) {
+    link(comparison, encodeURIComponent(given.name));
+    comparison.text = `${given.name}\n${given.file}\n${given.scenario}`.toLowerCase();
+  }
+  comparisons.push(comparison);
+  if (given.problem) add({ comparison, collection: null, kind: given.new ? "new" : "problem", name: given.problem, rows: [] });
+  for (const one of given.collections) {
+    const collection = { ...one, given: one.entries, comparison, entries: [], matches: 0 };
+    link(collection, encodeURIComponent(one.name), comparison);
+    comparison.collections.push(collection);
+    collections.push(collection);
+    for (const [kind, those] of Object.entries(one.entries)) {
+      for (const [at, [name, rows, section, near]] of those.entries()) {
+        add({ comparison, collection, kind, name, rows, section, near, number: at + 1 });
+      }
+    }
   }
 }
 
-function add(collection, kind, [name, rows], at) {
-  const link = at ? `${collection.link}/${kind}/${at}` : `${collection.link}/${kind}`;
-  const entry = { collection, kind, name, rows, link, text: null, expanded: null, all: false, rest: false };
-  collection.entries.push(entry);
+function link(target, name, outer) {
+  target.link = outer?.link ? `${outer.link}/${name}` : name;
+  while (byLink.has(target.link)) target.link += "~";       // two names that look the same
+  byLink.set(target.link, target);
+}
+
+function add(given) {
+  const { comparison, collection, kind, number } = given;
+  const entry = { ...given, text: null, expanded: null, all: false, rest: false };
+  link(entry, kind === "definition" || !collection ? kind : `${kind}/${number}`, collection ?? comparison);
+  comparison.entries.push(entry);
+  collection?.entries.push(entry);
   entries.push(entry);
-  byLink.set(link, entry);
 }
 
 function textOf(entry) {
   if (entry.text === null) {
-    entry.text = [entry.name, ...entry.rows.flatMap(row => row.slice(1))].join("\n").toLowerCase();
+    const texts = entry.rows.flatMap(row => row.slice(1).flat()).filter(text => text !== null);
+    entry.text = [entry.name, ...texts].join("\n").toLowerCase();
   }
   return entry.text;
 }
+
+const hasQuery = entry => entry.comparison.text?.includes(chosen.query) || textOf(entry).includes(chosen.query);
 
 /* ---- Elements ------------------------------------------------------------------------------- */
 
@@ -144,55 +193,100 @@ function differing(before, after) {
   return [[start, before.length - end], [start, after.length - end]];
 }
 
-const absent = side => el("div", { class: "value absent", role: "cell", "data-side": side }, "(missing)");
-const valueCell = (side, kind) => el("div", { class: `value ${kind}`, role: "cell", "data-side": side });
+/* The values of a field on one side: one, or where updates are compared that before and after. */
+function valueCell(value, marks, tag, side, look, absent = "(missing)") {
+  const cell = el("div", { class: `value ${look}`, role: "cell", "data-side": side });
+  if (typeof value === "string") return fill(cell, value, marks, tag);
+  if (value === null) {
+    cell.className = "value absent";
+    cell.append(absent);
+    return cell;
+  }
+  const parts = value.map((text, at) => text === null
+    ? el("span", { class: "absent" }, "(missing)")
+    : fill(el("span", null), text, marks?.[at], tag));
+  cell.append(parts[0], el("span", { class: "arrow", "aria-hidden": "true" }, " → "), unseen(" becomes "), parts[1]);
+  return cell;
+}
 
-function rowNode(row, single) {
-  const [sign, path, first, second] = row;
-  const node = el("div", { class: `row ${single ? "single" : ""} ${sign === "=" ? "same" : ""}`, role: "row" },
-    el("div", { class: `mark sign ${ROW_KINDS[sign]}`, role: "cell" },
-      el("span", { "aria-hidden": "true" }, ROW_SIGNS[sign]), unseen(ROW_WORDS[sign])),
+/* What differs between the values of two sides, for each side as `fill` or `valueCell` takes it. */
+function differences(left, right) {
+  if (left === null || right === null) return [null, null];
+  if (typeof left === "string") return differing(left, right);
+  const pairs = left.map((text, at) => differences(text, right[at]));
+  return [pairs.map(pair => pair[0]), pairs.map(pair => pair[1])];
+}
+
+function rowNode(row, entry, sides) {
+  const [sign, path, left, right = null, remark] = row;
+  const { sign: shownSign, word, look } = entry.kind === "new" ? NEW_ROW : ROWS_BY_SIGN[sign];
+  const single = sides.length === 1;
+  const quiet = sign === "=" || sign === "≈";
+  const node = el("div", { class: `row ${single ? "single" : ""} ${quiet ? "same" : ""}`, role: "row" },
+    el("div", { class: `mark sign ${look}`, role: "cell" },
+      el("span", { "aria-hidden": "true" }, shownSign), unseen(word)),
     el("div", { class: "path", role: "rowheader" }, el("bdi", null, path),
       sign === ">" ? el("span", { class: "gist" }, " order of the fields") : null));
   if (single) {
-    node.append(fill(valueCell("", sign === "+" ? "after" : "before"), first));
-  } else if (sign === "~" || sign === ">") {
-    const [left, right] = differing(first, second);
-    node.append(fill(valueCell("Before", "before"), first, left, "del"), fill(valueCell("After", "after"), second, right, "ins"));
-  } else if (sign === "+") {
-    node.append(absent("Before"), fill(valueCell("After", "after"), first));
-  } else if (sign === "-") {
-    node.append(fill(valueCell("Before", "before"), first), absent("After"));
+    node.append(valueCell(left ?? right, null, null, "", sign === "+" ? "after" : "before"));
+  } else if (sign === "=") {
+    node.append(...sides.map(side => valueCell(left, null, null, side, "")));
   } else {
-    node.append(fill(valueCell("Before", ""), first), fill(valueCell("After", ""), first));
+    const marks = quiet ? [null, null] : differences(left, right);
+    const absent = Array.isArray(left ?? right) ? "(no change)" : undefined;
+    node.append(valueCell(left, marks[0], "del", sides[0], quiet ? "" : "before", absent),
+      valueCell(right, marks[1], "ins", sides[1], quiet ? "" : "after", absent));
   }
+  if (remark) node.append(el("div", { class: "remark", role: "cell" }, el("bdi", null, remark)));
   return node;
 }
 
 /* ---- One difference ------------------------------------------------------------------------- */
 
-const isOneSided = entry => entry.kind === "inserted" || entry.kind === "deleted"
-  || entry.name === "created" || entry.name === "dropped";
+const isOneSided = entry => isReport
+  ? entry.kind !== "otherwise" && (entry.near ?? null) === null
+  : entry.kind === "inserted" || entry.kind === "deleted" || entry.name === "created" || entry.name === "dropped";
+const isQuiet = row => row[0] === "=" || row[0] === "≈";
+const short = (text, most) => text.length > most ? `${text.slice(0, most)}…` : text;
 
 function gistOf(entry) {
   if (entry.kind === "definition") return "";
-  if (isOneSided(entry)) return count(entry.rows.length, "field");
-  const paths = entry.rows.filter(([sign]) => sign !== "=").map(([sign, path]) => sign === ">" ? `${path} (order)` : path);
-  const few = paths.slice(0, 4).map(path => path.length > 60 ? `${path.slice(0, 60)}…` : path).join(", ");
-  return paths.length > 4 ? `${few} and ${count(paths.length - 4, "more field")}` : few;
+  if (isOneSided(entry)) return entry.rows.length ? count(entry.rows.length, "field") : "";
+  const paths = entry.rows.filter(row => !isQuiet(row)).map(([sign, path]) => sign === ">" ? `${path} (order)` : path);
+  const few = paths.slice(0, 4).map(path => short(path, 60)).join(", ");
+  const all = paths.length > 4 ? `${few} and ${count(paths.length - 4, "more field")}` : few;
+  return entry.kind === "missing" ? `nearest differs in ${all}` : all;
 }
 
 function titleOf(entry) {
+  const { look, sign, word } = KIND[entry.kind];
   if (entry.kind === "definition") {
     const sign = { created: "+", dropped: "−" }[entry.name] ?? "~";
-    const kind = { created: "inserted", dropped: "deleted" }[entry.name] ?? "updated";
-    return [el("span", { class: `kind ${kind}` }, el("span", { class: "sign" }, sign), "collection "), el("span", { class: "id" }, entry.name)];
+    const look = { created: "inserted", dropped: "deleted" }[entry.name] ?? "updated";
+    return [el("span", { class: `kind ${look}` }, el("span", { class: "sign" }, sign), "collection "), el("span", { class: "id" }, entry.name)];
   }
-  const name = entry.name.length > 300 ? `${entry.name.slice(0, 300)}…` : entry.name;
-  return [
-    el("span", { class: `kind ${entry.kind}` }, el("span", { class: "sign", "aria-hidden": "true" }, KIND[entry.kind].sign), entry.kind),
-    el("span", { class: "id" }, name ? "_id " : "without _id", el("bdi", null, name)),
-  ];
+  const kind = el("span", { class: `kind ${look}` }, el("span", { class: "sign", "aria-hidden": "true" }, sign), word);
+  if (!entry.collection) return [kind];
+  const whole = SECTIONS_OF_COLLECTION[entry.section];
+  if (whole) return [kind, el("span", { class: "about" }, entry.section === "definition" && isOneSided(entry) ? "collection" : whole)];
+  return [kind, ...isReport ? [el("span", { class: "about" }, SECTIONS[entry.section] ?? entry.section)] : [],
+    el("span", { class: "id" }, entry.name ? "_id " : "without _id", el("bdi", null, short(entry.name, 300)))];
+}
+
+/* What there is to say where there are no fields. */
+function emptyNode(entry) {
+  const words = !entry.collection ? entry.name
+    : entry.section === "dropped" ? "What it held is in the scenario."
+      : entry.section in SECTIONS_OF_COLLECTION ? "With the options and indexes that every collection has." : "No fields.";
+  return el("p", { class: "near" }, el("bdi", null, words));
+}
+
+/* The document that comes nearest to a missing one is an unexpected one, with an entry of its own. */
+function nearNode(entry) {
+  const own = entry.collection.entries.find(other => other.kind === "unexpected" && other.name === entry.near);
+  const name = el("bdi", null, entry.near ? `_id ${short(entry.near, 300)}` : "the one without _id");
+  return el("p", { class: "near" }, "Not there. What comes nearest is unexpected itself: ",
+    own ? el("a", { href: `#${own.link}` }, name) : name);
 }
 
 function entryNode(entry, at) {
@@ -206,7 +300,7 @@ function entryNode(entry, at) {
   const body = el("div", { id: bodyId });
   if (expanded) body.append(...fieldNodes(entry)); else body.hidden = true;
   const node = el("article", { class: `entry ${entry === shown.current ? "current" : ""}`, "data-link": entry.link,
-    focusin: () => setCurrent(entry) }, el("h3", null, toggle, link), body);
+    focusin: () => setCurrent(entry) }, el(`h${LEVEL + 1}`, { class: "entry-title" }, toggle, link), body);
   entry.node = node;
   entry.at = at;
   return node;
@@ -214,21 +308,24 @@ function entryNode(entry, at) {
 
 function fieldNodes(entry) {
   const single = isOneSided(entry);
-  const hasQuery = row => chosen.query && row.some((text, at) => at && text.toLowerCase().includes(chosen.query));
-  let rows = entry.rows.filter(row => row[0] !== "=" || entry.all || hasQuery(row));
+  const sides = single ? [KIND[entry.kind].side ?? "Value"] : entry.kind === "missing" ? [SIDES[0], "Nearest"] : SIDES;
+  const hasQuery = row => chosen.query && row.slice(1).flat().some(text => text?.toLowerCase().includes(chosen.query));
+  let rows = entry.rows.filter(row => !isQuiet(row) || entry.all || hasQuery(row));
   const hiddenRows = entry.rows.length - rows.length;
   const over = entry.rest ? 0 : Math.max(0, rows.length - ROWS);
   if (over) rows = [...rows.slice(0, ROWS), ...rows.slice(ROWS).filter(hasQuery).slice(0, ROWS)];
-  const table = el("div", { class: "fields", role: "table", "aria-label": `Fields, ${entry.kind}` },
+  const table = el("div", { class: "fields", role: "table", "aria-label": `Fields, ${KIND[entry.kind].word}` },
     el("div", { class: `row head ${single ? "single" : ""}`, role: "row" },
       el("div", { role: "columnheader" }, unseen("Change")), el("div", { role: "columnheader" }, "Field"),
-      ...(single ? ["Value"] : ["Before", "After"]).map(side => el("div", { role: "columnheader", class: "head-side" }, side))),
-    ...rows.map(row => rowNode(row, single)));
-  const nodes = [entry.rows.length ? table : el("div", { class: "fields" }, el("div", { class: "row single" }, el("span"), "no fields"))];
+      ...sides.map(side => el("div", { role: "columnheader", class: "head-side" }, side))),
+    ...rows.map(row => rowNode(row, entry, sides)));
+  const nodes = [entry.rows.length ? table : emptyNode(entry)];
+  if (entry.kind === "missing" && !single) nodes.unshift(nearNode(entry));
   if (over) nodes.push(more(entry, "rest", `Show ${count(over, "more field")}`));
-  const unchanged = entry.rows.filter(row => row[0] === "=").length;
-  if (entry.all && unchanged) nodes.push(more(entry, "all", `Hide ${count(unchanged, "unchanged field")}`));
-  else if (hiddenRows) nodes.push(more(entry, "all", `Show ${count(hiddenRows, "unchanged field")}`));
+  const quiet = entry.rows.filter(isQuiet).length;
+  const noun = isReport ? "matching field" : "unchanged field";
+  if (entry.all && quiet) nodes.push(more(entry, "all", `Hide ${count(quiet, noun)}`));
+  else if (hiddenRows) nodes.push(more(entry, "all", `Show ${count(hiddenRows, noun)}`));
   return nodes;
 }
 
@@ -255,21 +352,58 @@ function draw() {
   const pages = Math.max(1, Math.ceil(matches.length / PER_PAGE));
   shown.page = Math.min(shown.page, pages - 1);
   const first = shown.page * PER_PAGE;
-  const groups = [];
+  const sections = [];
+  let section = null;
   let group = null;
   for (const [at, entry] of matches.slice(first, first + PER_PAGE).entries()) {
+    if (section?.comparison !== entry.comparison) {
+      section = { comparison: entry.comparison, groups: [] };
+      sections.push(section);
+      group = null;
+    }
     if (group?.collection !== entry.collection) {
       group = { collection: entry.collection, nodes: [] };
-      groups.push(group);
+      section.groups.push(group);
     }
     group.nodes.push(entryNode(entry, at));
   }
   const list = byId("list");
-  list.replaceChildren(...groups.map(({ collection, nodes }) => el("section", { class: "group", "aria-label": `Collection ${titled(collection.name)}` },
-    el("h2", null, el("bdi", null, titled(collection.name)), el("small", null, collection.counts)), ...nodes)));
+  list.replaceChildren(...sections.flatMap(({ comparison, groups }, at) => {
+    const nodes = groups.map(groupNode);
+    return isReport ? comparisonNode(comparison, nodes, at) : nodes;
+  }));
   if (!matches.length) list.append(el("p", { class: "none-found" }, "No difference matches."));
   drawPages(pages);
   highlight();
+}
+
+function groupNode({ collection, nodes }) {
+  if (!collection) return el("div", { class: "group" }, ...nodes);
+  const name = titled(collection.name);
+  return el("section", { class: "group", "aria-label": `Collection ${name}` },
+    el(`h${LEVEL}`, { class: "group-title" }, el("bdi", null, name), el("small", null, collection.counts)), ...nodes);
+}
+
+/* A test is called by its path, quietly, and by its name. */
+function testNodes(name) {
+  const at = name.indexOf("::") + 1;
+  return at ? [el("span", { class: "module" }, name.slice(0, at + 1)), name.slice(at + 1)] : [name];
+}
+
+function comparisonNode(comparison, nodes, at) {
+  const { name, file, kind, scenario, notes, link } = comparison;
+  const title = `comparison-${at}`;
+  const about = [
+    kind ? [kind === "state" ? "State" : "Changes"] : [],
+    scenario ? ["staged from ", el("bdi", null, scenario)] : [],
+    file ? [comparison.new ? "no expectation yet, to be recorded as " : "expected by ", el("bdi", { class: "file" }, file)] : [],
+  ].filter(part => part.length);
+  return el("section", { class: "comparison", "aria-labelledby": title },
+    el("h2", { class: "comparison-title" }, el("bdi", { id: title }, ...testNodes(titled(name))),
+      el("a", { class: "link", href: `#${link}`, "aria-label": "Link to this assertion", title: "Link to this assertion" }, "#")),
+    el("p", { class: "about" }, ...about.flatMap((part, at) => at ? [" · ", ...part] : part)),
+    notes.length ? el("ul", { class: "remarks" }, ...notes.map(note => el("li", null, el("bdi", null, note)))) : null,
+    ...nodes);
 }
 
 function drawPages(pages) {
@@ -300,7 +434,7 @@ function announce(problem) {
   const whole = matches.length === entries.length;
   const total = whole ? count(entries.length, "difference") : `${number(matches.length)} of ${count(entries.length, "difference")}`;
   byId("status").textContent = (problem ? `${problem} ` : "") + total;
-  byId("clear").hidden = !chosen.query && chosen.collection === null && !chosen.kinds.size;
+  byId("clear").hidden = !chosen.query && chosen.within === null && !chosen.kinds.size;
 }
 
 /* Marks what was searched for, where the browser can: without a change to the page. */
@@ -332,7 +466,7 @@ async function filter() {
   const mine = ++run;
   setBusy(true);
   const matches = [];
-  const perCollection = new Map(collections.map(collection => [collection, 0]));
+  const found = new Map([...comparisons, ...collections].map(one => [one, 0]));
   let until = performance.now() + SLICE;
   for (const [at, entry] of entries.entries()) {
     if (at % 64 === 0 && performance.now() > until) {
@@ -341,11 +475,13 @@ async function filter() {
       until = performance.now() + SLICE;
     }
     if (chosen.kinds.size && !chosen.kinds.has(entry.kind)) continue;
-    if (chosen.query && !textOf(entry).includes(chosen.query)) continue;
-    perCollection.set(entry.collection, perCollection.get(entry.collection) + 1);
-    if (chosen.collection === null || chosen.collection === entry.collection) matches.push(entry);
+    if (chosen.query && !hasQuery(entry)) continue;
+    const { comparison, collection } = entry;
+    found.set(comparison, found.get(comparison) + 1);
+    if (collection) found.set(collection, found.get(collection) + 1);
+    if (chosen.within === null || chosen.within === collection || chosen.within === comparison) matches.push(entry);
   }
-  for (const [collection, found] of perCollection) collection.matches = found;
+  for (const [one, many] of found) one.matches = many;
   shown.matches = matches;
   shown.page = 0;
   drawCollections();
@@ -362,22 +498,26 @@ function setBusy(busy) {
 
 function clear() {
   chosen.query = "";
-  chosen.collection = null;
+  chosen.within = null;
   chosen.kinds.clear();
   byId("query").value = "";
 }
 
 function drawCollections() {
-  const item = (name, link, matches, isCurrent, choose) => el("li", null, el("a", {
-    href: `#${link}`, title: name.length > 30 ? name : null, class: matches ? "" : "none", "aria-current": isCurrent ? "true" : null,
-    click: event => { event.preventDefault(); setHash(link); choose(); },
-  }, el("bdi", null, name), el("span", { class: "number" }, number(matches), unseen(matches === 1 ? " difference" : " differences"))));
-  const choose = collection => () => { chosen.collection = collection; shown.current = null; scrollTo(0, 0); filter().then(refocus); };
+  const item = (name, link, matches, target, full, inner) => el("li", null, el("a", {
+    href: `#${link}`, title: full.length > 30 ? full : null, class: matches ? "" : "none", "aria-current": chosen.within === target ? "true" : null,
+    click: event => { event.preventDefault(); setHash(link); choose(target); },
+  }, el("bdi", null, name), el("span", { class: "number" }, number(matches), unseen(matches === 1 ? " difference" : " differences"))),
+  inner?.length ? el("ul", null, ...inner) : null);
+  const choose = target => { chosen.within = target; shown.current = null; scrollTo(0, 0); filter().then(refocus); };
   const refocus = () => document.querySelector("#collections [aria-current]")?.focus();
-  const all = collections.reduce((sum, collection) => sum + collection.matches, 0);
-  byId("collections").replaceChildren(
-    item("All", "", all, chosen.collection === null, choose(null)),
-    ...collections.map(c => item(titled(c.name), c.link, c.matches, chosen.collection === c, choose(c))));
+  const ofCollection = c => item(titled(c.name), c.link, c.matches, c, c.name);
+  const isOpen = comparison => collections.length <= MOST_LISTED || chosen.within === comparison || chosen.within?.comparison === comparison;
+  const all = comparisons.reduce((sum, comparison) => sum + comparison.matches, 0);
+  byId("collections").replaceChildren(item("All", "", all, null, "All"), ...isReport
+    ? comparisons.map(c => item(titled(c.name.split("::").slice(1).join("::") || c.name), c.link, c.matches, c, c.name,
+      isOpen(c) ? c.collections.map(ofCollection) : []))
+    : collections.map(ofCollection));
 }
 
 function drawKinds() {
@@ -386,10 +526,10 @@ function drawKinds() {
     for (const node of nodes.children) node.setAttribute("aria-pressed", chosen.kinds.has(node.dataset.kind));
     return;
   }
-  for (const { name, sign, many } of KINDS) {
+  for (const { name, look, sign, many } of KINDS) {
     const all = entries.reduce((sum, entry) => sum + (entry.kind === name), 0);
     if (!all) continue;
-    nodes.append(el("button", { type: "button", class: name, "data-kind": name, "aria-pressed": "false", click: () => {
+    nodes.append(el("button", { type: "button", class: look, "data-kind": name, "aria-pressed": "false", click: () => {
       if (!chosen.kinds.delete(name)) chosen.kinds.add(name);
       filter();
     } }, el("span", { class: "sign", "aria-hidden": "true" }, sign), ` ${many} `, el("span", { class: "number" }, number(all))));
@@ -429,14 +569,28 @@ function go(at) {
   setCurrent(entry);
   entry.node.querySelector(".toggle").focus({ preventScroll: true });
   const box = entry.node.getBoundingClientRect();
+  const section = entry.node.closest(".comparison");
+  const isFirst = section?.querySelector("article") === entry.node;
   const top = getComputedStyle(document.querySelector(".tools")).position === "sticky" ? document.querySelector(".tools").offsetHeight : 0;
-  if (box.top < top + 8 || box.bottom > innerHeight) scrollBy(0, box.top - top - 44);
+  if (box.top < top + 8 || box.bottom > innerHeight) {
+    scrollBy(0, (isFirst ? section.getBoundingClientRect().top : box.top - 44) - top);
+  }
 }
 
 function move(by) {
   const at = shown.matches.indexOf(shown.current);
   if (at < 0) go(shown.page * PER_PAGE);
   else go(at + by);
+}
+
+/* Goes to the first match of the next assertion, or of this or the previous one. */
+function moveAssertion(by) {
+  const { matches } = shown;
+  const at = matches.indexOf(shown.current);
+  const first = entry => matches.findIndex(other => other.comparison === entry.comparison);
+  if (at < 0) go(shown.page * PER_PAGE);
+  else if (by > 0) go(matches.findIndex((entry, next) => next > at && entry.comparison !== matches[at].comparison));
+  else go(first(first(matches[at]) < at ? matches[at] : matches[Math.max(0, at - 1)]));
 }
 
 async function follow() {
@@ -448,7 +602,7 @@ async function follow() {
     await filter();
     announce(`This page has no difference ${decoded(link)}.`);
   } else if (found.entries) {
-    chosen.collection = found;
+    chosen.within = found;
     await filter();
   } else {
     if (!shown.matches.includes(found)) {
@@ -485,6 +639,8 @@ function onKey(event) {
     k: () => move(-1),
     ArrowDown: inEntry ? () => move(1) : null,
     ArrowUp: inEntry ? () => move(-1) : null,
+    n: isReport ? () => moveAssertion(1) : null,
+    p: isReport ? () => moveAssertion(-1) : null,
     "]": () => turn(shown.page + 1),
     "[": () => turn(shown.page - 1),
     u: shown.current?.node?.isConnected ? () => { shown.current.all = !shown.current.all; redraw(shown.current); } : null,
@@ -527,42 +683,51 @@ function startTheme() {
 
 function startNotes() {
   const notes = [];
-  const total = { updated: 0, inserted: 0, deleted: 0 };
+  const total = Object.fromEntries(KINDS.map(({ name }) => [name, 0]));
   const out = [];
+  let here = 0;
   for (const collection of collections) {
     const parts = [];
-    for (const kind of Object.keys(total)) {
-      total[kind] += collection.total[kind];
-      const missing = collection.total[kind] - collection[kind].length;
-      if (missing) parts.push(`${number(missing)} ${kind}`);
+    for (const [kind, all] of Object.entries(collection.total)) {
+      const shownHere = collection.given[kind].length;
+      total[kind] += all;
+      here += kind === "definition" ? 0 : shownHere;
+      if (all > shownHere) parts.push(`${number(all - shownHere)} ${KIND[kind].word}`);
     }
-    if (parts.length) out.push(`${collection.name} (${parts.join(", ")})`);
+    if (parts.length) out.push(`${isReport ? `${collection.comparison.name}: ` : ""}${collection.name} (${parts.join(", ")})`);
   }
   if (out.length) {
-    const documents = total.updated + total.inserted + total.deleted;
-    const here = collections.reduce((sum, c) => sum + c.updated.length + c.inserted.length + c.deleted.length, 0);
+    const documents = KINDS.reduce((sum, { name }) => sum + (name === "definition" ? 0 : total[name]), 0);
     const few = out.length > 20 ? `${out.slice(0, 20).join("; ")}; and ${count(out.length - 20, "more collection")}` : out.join("; ");
-    notes.push(`This page shows ${number(here)} of ${count(documents, "document")}. Left out: ${few}. mongoshot diff --json writes all.`);
+    const remedy = isReport ? "A run of fewer tests shows more of each." : "mongoshot diff --json writes all.";
+    notes.push(`This page shows ${number(here)} of ${count(documents, isReport ? "difference" : "document")}. Left out: ${few}. ${remedy}`);
   }
   if (data.cutValues) {
     notes.push(`${count(data.cutValues, "value")} of more than ${number(data.mostOfAValue)} characters ${data.cutValues === 1 ? "is" : "are"} cut.`);
   }
   byId("notes").append(...notes.map(text => el("p", { class: "note", role: "note" }, text)));
-  const definitions = collections.filter(collection => collection.definition).length;
-  const words = KINDS.slice(1).filter(({ name }) => total[name]).map(({ name, sign }) => `${sign} ${number(total[name])} ${name}`);
-  if (definitions) words.push(`≡ ${count(definitions, "definition")} changed`);
+  for (const { kind, collection } of entries) total[kind] += collection ? 0 : 1;
+  const words = KINDS.filter(({ name }) => name !== "definition" && total[name]).map(({ name, sign, word }) => `${sign} ${number(total[name])} ${word}`);
+  if (total.definition) words.push(`≡ ${count(total.definition, "definition")} changed`);
+  byId("summary").textContent = summary(words.join(", "));
+}
+
+function summary(words) {
+  if (isReport) return comparisons.length ? `In ${count(new Set(comparisons.map(({ name }) => name)).size, "test")}: ${words}` : "";
   const differ = collections.length === 1 ? "1 collection differs" : `${count(collections.length, "collection")} differ`;
-  byId("summary").textContent = collections.length ? `${differ}: ${words.join(", ")}` : "No difference";
+  return collections.length ? `${differ}: ${words}` : "No difference";
 }
 
 function start() {
+  const nothing = !isReport ? "Both are equal."
+    : data.compared ? "Every assertion of this run found what it expected." : "No test of this run has compared anything with an expectation.";
   startTheme();
   startNotes();
   byId("app").hidden = false;
-  if (!collections.length) {
+  if (!entries.length) {
     document.querySelector(".tools").hidden = true;
     document.querySelector(".collections").hidden = true;
-    byId("list").append(el("p", { class: "equal" }, el("span", { class: "sign", "aria-hidden": "true" }, "="), "Both are equal."));
+    byId("list").append(el("p", { class: "equal" }, el("span", { class: "sign", "aria-hidden": "true" }, isReport && !data.compared ? "∅" : "="), nothing));
     return;
   }
   byId("query").addEventListener("input", () => {

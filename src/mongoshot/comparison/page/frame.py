@@ -15,7 +15,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
+
+#: The parts of the one script, each of which knows what the ones before it have named.
+_SCRIPTS: Final = ("data.js", "entry.js", "list.js")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,8 @@ class Words:
 
 def to_page(words: Words, data: Mapping[str, Any]) -> str:
     """Write the page of this data; the same data gives the same bytes."""
-    style, script = _part("style.css"), _part("script.js")
+    style = _part("style.css")
+    script = f'(() => {{\n"use strict";\n{"".join(map(_part, _SCRIPTS))}}})();'
     counts = "".join(f"<li>{escape(line)}</li>" for line in words.counts)
     values = {
         "policy": _policy(style, script),

@@ -158,3 +158,13 @@ def test_a_page_that_cannot_be_written_fails_the_run(
     result.assert_outcomes(passed=1, deselected=4)
     assert result.ret == pytest.ExitCode.INTERNAL_ERROR
     result.stdout.fnmatch_lines(["mongoshot: *taken/out.html cannot be written: *"])
+
+
+def test_a_run_that_was_killed_leaves_no_page_of_an_earlier_one(
+    pytester: pytest.Pytester, run: Run
+) -> None:
+    pytester.makepyfile("import os\ndef test_kills(): os._exit(9)")
+    page = pytester.path / "out.html"
+    page.write_text("an earlier run's")
+    assert run("--mongoshot-report", "out.html").ret == 9
+    assert not page.exists()

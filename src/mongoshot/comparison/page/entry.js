@@ -180,7 +180,7 @@ function entryNode(entry, at) {
   const body = el("div", { id: bodyId });
   if (expanded) body.append(...fieldNodes(entry)); else body.hidden = true;
   const node = el("article", { class: `entry ${entry === shown.current ? "current" : ""}`, "data-link": entry.link,
-    focusin: () => setCurrent(entry) }, el(`h${LEVEL + 1}`, { class: "entry-title" }, toggle, link), body);
+    focusin: () => setCurrent(entry) }, el(`h${entry.collection ? LEVEL + 1 : LEVEL}`, { class: "entry-title" }, toggle, link), body);
   entry.node = node;
   entry.at = at;
   return node;

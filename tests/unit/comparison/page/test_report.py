@@ -157,6 +157,15 @@ def test_collections_are_counted_by_what_is_wrong() -> None:
     assert (data["notes"], data["problem"]) == (["recorded against another scenario"], "")
 
 
+def test_a_long_value_with_placeholders_has_a_line_for_each_field() -> None:
+    made = document(
+        '{"line": {"of": {"$oid": "ObjectId-12"}, "at": {"$date": "now"}, "quantity": 7}}'
+    )
+    [[_, found, *_]] = entries("unexpected", PartMismatch("inserted", None, made))
+    lines = ['  "of": {"$oid": "ObjectId-12"}', '  "at": {"$date": "now"}', '  "quantity": 7']
+    assert found == [["+", "line", None, "{\n" + ",\n".join(lines) + "\n}"]]
+
+
 def test_what_would_be_recorded_is_new() -> None:
     part = PartMismatch("inserted", None, document('{"_id": 1}'))
     assert entries("new", part, is_new=True) == [["1", [["+", "_id", None, "1"]], "inserted", None]]

@@ -57,7 +57,7 @@ class RunReport:
         """Let the report of a test say what its assertions have found."""
         report = yield
         if results := _new_results(item):
-            failed = [result for result in results if report.failed and not result.success]
+            failed = [result for result in results if not result.success]
             texts = [json.dumps(mismatch_data(self._failure(item, result))) for result in failed]
             report.mongoshot = [len(results), texts]  # type: ignore[attr-defined]
         return report

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from mongoshot.errors import UsageError
+
 
 def write_whole(path: Path, text: str, *, durable: bool = True) -> None:
     """Write a text file in UTF-8: aside, and put in its place when it is whole.
@@ -24,3 +26,22 @@ def write_whole(path: Path, text: str, *, durable: bool = True) -> None:
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a file that somebody has named, as `write_whole` does; a link stays one.
+
+    Raises UsageError where that cannot be.
+    """
+    try:
+        write_whole(path.resolve(), text)
+    except OSError as error:
+        raise cannot_write(str(path), error) from None
+
+
+def cannot_write(what: str, error: Exception) -> UsageError:
+    """Say that a file, or what an option names, cannot be written, and why."""
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+    return UsageError(
+        f"{what} cannot be written: {reason}; make room there, or name a file elsewhere"
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -39,6 +40,7 @@ _TROUBLE = "mongoshot_trouble"
 _RUN: pytest.StashKey[Statistics] = pytest.StashKey()
 _PROPOSES: pytest.StashKey[bool] = pytest.StashKey()
 _UNLEFT: pytest.StashKey[str] = pytest.StashKey()
+_REPORT_HELP = "write what the run found not as expected as an HTML page, counted from the rootdir"
 _VERIFY_HELP = "prove before each test that the database is what its scenario says"
 
 
@@ -57,10 +59,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help=_VERIFY_HELP,
     )
     parser.addini("mongoshot-verify", _VERIFY_HELP, type="bool", default=False)
+    group.addoption("--mongoshot-report", default=None, metavar="PATH", help=_REPORT_HELP)
+    parser.addini("mongoshot-report", _REPORT_HELP, default=None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker, and ask where we are before a test can change the environment."""
+    """Register the marker and the report, and ask where we are before a test can change that."""
     # Nobody reviews what a run in continuous integration leaves; pytest goes by the same two.
     config.stash[_PROPOSES] = not (os.environ.get("CI") or os.environ.get("BUILD_NUMBER"))
     config.addinivalue_line(
@@ -69,6 +73,24 @@ def pytest_configure(config: pytest.Config) -> None:
         " laid over each other in order; the nearest of function, class and module counts; with"
         " readonly=True a test that changes anything fails",
     )
+    if (path := _report_path(config)) is not None and not config.option.collectonly:
+        from mongoshot.assertion.failures import RunReport
+
+        config.pluginmanager.register(RunReport(config, path), "mongoshot-report")
+
+
+def _report_path(config: pytest.Config) -> Path | None:
+    flag = config.getoption("--mongoshot-report")
+    given = config.getini("mongoshot-report") if flag is None else flag
+    if given is None:
+        return None
+    path: Path = config.rootpath / given
+    # A slip of the command line must not cost a file: the argument after the flag is its value.
+    if path.suffix.lower() not in (".html", ".htm") or path.is_dir():
+        raise pytest.UsageError(
+            f"mongoshot-report should be the path of a page to write, like out.html, not {given!r}"
+        )
+    return path
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mongoshot.comparison.difference import Difference
-from mongoshot.comparison.html import to_html
+from mongoshot.comparison.page.difference import to_html
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -49,7 +49,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser, tmp_path: Path) -> Iterator[OpenPage]:
-    """Open a difference as its page, in a context of its own that takes these options.
+    """Open a difference, or a page, in a context of its own that takes these options.
 
     At the end of the test each page must have loaded nothing but itself, logged nothing, asked
     nothing, and run nothing that came with the data.
@@ -57,9 +57,10 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[OpenPage]:
     problems: list[str] = []
     pages: list[Page] = []
 
-    def open_page(difference: Difference, link: str = "", **options: Any) -> Page:
+    def open_page(shown: Difference | str, link: str = "", **options: Any) -> Page:
         path = tmp_path / f"page {len(pages)}.html"
-        path.write_bytes(to_html(difference).encode())
+        html = shown if isinstance(shown, str) else to_html(shown)
+        path.write_bytes(html.encode())
         page = browser.new_context(**options).new_page()
         page.set_default_timeout(15_000)
         pages.append(page)

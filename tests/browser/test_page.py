@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import bson
 import pytest
 
-from mongoshot.comparison import html
 from mongoshot.comparison.difference import Difference, compare
+from mongoshot.comparison.page import room, rows
 
 from ..conftest import HOSTILE
 from .conftest import OpenPage
@@ -391,8 +391,8 @@ def test_a_link_leads_to_a_collection_with_any_name(
 def test_what_is_left_out_is_said(
     open_page: OpenPage, many: Callable[[int], Difference], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(html, "MOST_DOCUMENTS", 60)
-    monkeypatch.setattr(html, "MOST_OF_A_VALUE", 8)
+    monkeypatch.setattr(room, "MOST_DOCUMENTS", 60)
+    monkeypatch.setattr(rows, "MOST_OF_A_VALUE", 8)
     page = open_page(many(1500))
     first, second = page.locator("#notes [role=note]").all_inner_texts()
     assert first == (

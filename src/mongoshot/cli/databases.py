@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mongoshot.cli.files import to_new_file, write_file
+from mongoshot.cli.files import to_new_file
 from mongoshot.cli.options import (
     count_text,
     database_options,
@@ -159,7 +159,8 @@ def diff(
             _open_state(stack, left, snapshots_path), _open_state(stack, right, snapshots_path)
         )
     if page is not None:
-        from mongoshot.comparison.html import to_html
+        from mongoshot.comparison.page.difference import to_html
+        from mongoshot.files import write_file
 
         write_file(page, to_html(difference))
         echo(f"written: {page}", err=True)

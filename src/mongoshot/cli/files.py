@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from mongoshot.errors import UsageError
-from mongoshot.files import write_whole
+from mongoshot.files import cannot_write
 
 
 def to_new_file(_context: click.Context, parameter: click.Parameter, value: Any) -> Path | None:
@@ -40,23 +40,5 @@ def to_new_file(_context: click.Context, parameter: click.Parameter, value: Any)
                 " elsewhere"
             )
     except (OSError, ValueError, RuntimeError) as error:
-        raise _cannot_write(f"{option} {given}", error) from None
+        raise cannot_write(f"{option} {given}", error) from None
     return given
-
-
-def write_file(path: Path, text: str) -> None:
-    """Write a text file in UTF-8: aside, and put in its place when it is whole.
-
-    Raises UsageError where that cannot be; what was there before is then as it was.
-    """
-    try:
-        write_whole(path.resolve(), text)
-    except OSError as error:
-        raise _cannot_write(str(path), error) from None
-
-
-def _cannot_write(what: str, error: Exception) -> UsageError:
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-    return UsageError(
-        f"{what} cannot be written: {reason}; make room there, or name a file elsewhere"
-    )

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mongoshot.cli.files import write_file
 from mongoshot.errors import UsageError
+from mongoshot.files import write_file
 from mongoshot.server.connection import Database
 
 from .conftest import Run, without_privileges

@@ -2,49 +2,24 @@ from __future__ import annotations
 
 import json
 import re
-from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
 import bson
 import pytest
 
-from mongoshot.comparison import html
 from mongoshot.comparison.difference import Difference, compare
-from mongoshot.comparison.html import to_html
+from mongoshot.comparison.page import room, rows
+from mongoshot.comparison.page.difference import to_html
 from mongoshot.comparison.text import CollectionDifference
 from mongoshot.snapshot.model import Definition
 
-from ...conftest import HOSTILE
+from ....conftest import HOSTILE
+from .conftest import Parsed
 
 if TYPE_CHECKING:
     from tests.conftest import MakeCollection, MakeState
 
 ID = {"v": 2, "key": {"_id": 1}, "name": "_id_"}
-
-
-class Parsed(HTMLParser):
-    """Read a page as a browser would: its elements, and the text in each."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: list[tuple[str, str]] = []
-        self._open = ""
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        self._open = tag
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append((self._open, data))
-
-    @property
-    def data(self) -> Any:
-        """Return the data, which stands between two elements as one text."""
-        [text] = [text for tag, text in self.texts if tag == "script" and text.startswith("{")]
-        return json.loads(text)
 
 
 def invalid_utf8(key: str = "text") -> bytes:
@@ -56,25 +31,24 @@ def test_the_data_has_each_document_with_its_fields(make_state: MakeState) -> No
     right = make_state("after", orders=[{"_id": 2, "s": {"t": 1.0, "u": 2}, "n": 0}, {"_id": 3}])
     data = Parsed(to_html(compare(left, right))).data
     assert (data["before"], data["after"], data["cutValues"]) == ("before", "after", 0)
-    assert data["collections"] == [
+    same, changed = ["=", "_id", "2"], ["~", "s.t", "1", "1.0"]
+    assert data["comparisons"] == [
         {
-            "name": "orders",
-            "counts": "1 inserted, 1 updated, 1 deleted",
-            "total": {"updated": 1, "inserted": 1, "deleted": 1},
-            "definition": None,
-            "updated": [
-                [
-                    "2",
-                    [
-                        ["=", "_id", "2"],
-                        ["~", "s.t", "1", "1.0"],
-                        ["=", "s.u", "2"],
-                        ["+", "n", "0"],
-                    ],
-                ]
-            ],
-            "inserted": [["3", [["+", "_id", "3"]]]],
-            "deleted": [["1", [["-", "_id", "1"], ["-", "a", "1"]]]],
+            "collections": [
+                {
+                    "name": "orders",
+                    "counts": "1 inserted, 1 updated, 1 deleted",
+                    "total": {"definition": 0, "updated": 1, "inserted": 1, "deleted": 1},
+                    "entries": {
+                        "definition": [],
+                        "updated": [
+                            ["2", [same, changed, ["=", "s.u", "2"], ["+", "n", None, "0"]]]
+                        ],
+                        "inserted": [["3", [["+", "_id", None, "3"]]]],
+                        "deleted": [["1", [["-", "_id", "1"], ["-", "a", "1"]]]],
+                    },
+                }
+            ]
         }
     ]
 
@@ -82,8 +56,8 @@ def test_the_data_has_each_document_with_its_fields(make_state: MakeState) -> No
 def test_the_order_of_fields_is_a_difference(make_state: MakeState) -> None:
     left = make_state("a", x=[{"_id": 1, "s": {"p": 1, "q": 2}}])
     right = make_state("b", x=[{"_id": 1, "s": {"q": 2, "p": 1}}])
-    [collection] = Parsed(to_html(compare(left, right))).data["collections"]
-    assert collection["updated"][0][1][-1] == [">", "s", "p, q", "q, p"]
+    [collection] = Parsed(to_html(compare(left, right))).collections
+    assert collection["entries"]["updated"][0][1][-1] == [">", "s", "p, q", "q, p"]
 
 
 def test_definitions_are_told_by_part(
@@ -107,17 +81,17 @@ def test_definitions_are_told_by_part(
         created=make_collection("created", options={"capped": True, "size": 4096}),
         moved=make_collection("moved", indexes=[total, ID]),
     )
-    found = {c["name"]: c for c in Parsed(to_html(compare(left, right))).data["collections"]}
-    title, rows = found["changed"]["definition"]
+    found = {c["name"]: c for c in Parsed(to_html(compare(left, right))).collections}
+    title, rows = found["changed"]["entries"]["definition"][0]
     assert title == "options, indexes changed"
     assert ["~", 'options.validator.total["$gt"]', "0", "1"] in rows
-    assert ["+", "index total_1.unique", "true"] in rows
+    assert ["+", "index total_1.unique", None, "true"] in rows
     assert ["-", "index gone", '{"name": "gone"}'] in rows
-    title, rows = found["created"]["definition"]
+    title, rows = found["created"]["entries"]["definition"][0]
     assert title == "created"
-    assert ["+", "options", '{"capped": true, "size": 4096}'] in rows
-    assert found["dropped"]["definition"][0] == "dropped"
-    title, rows = found["moved"]["definition"]
+    assert ["+", "options", None, '{"capped": true, "size": 4096}'] in rows
+    assert found["dropped"]["entries"]["definition"][0][0] == "dropped"
+    title, rows = found["moved"]["entries"]["definition"][0]
     assert (title, rows[-1]) == (
         "indexes changed",
         [">", "indexes", "_id_, total_1", "total_1, _id_"],
@@ -126,7 +100,7 @@ def test_definitions_are_told_by_part(
 
 def test_equal_states_have_a_page_that_says_so(make_state: MakeState) -> None:
     page = to_html(compare(make_state("a", x=[{"_id": 1}]), make_state("b", x=[{"_id": 1}])))
-    assert Parsed(page).data["collections"] == []
+    assert Parsed(page).collections == []
     assert "They are equal." in page
 
 
@@ -155,11 +129,11 @@ def test_hostile_text_makes_no_element_and_changes_no_value(
     assert all(
         not name.startswith("on") for _, attributes in parsed.elements for name in attributes
     )
-    found = parsed.data["collections"]
+    found = parsed.collections
     assert len(found) == len(HOSTILE)
     for (name, original), collection in zip(difference.collections.items(), found, strict=True):
         assert collection["counts"] == original.counts
-        [whole] = [rows for title, rows in collection["updated"] if title != "2"]
+        [whole] = [rows for title, rows in collection["entries"]["updated"] if title != "2"]
         assert json.loads(whole[-1][-1]) == name
     assert "\\ud800" not in page
     page.encode()
@@ -178,9 +152,9 @@ def test_what_does_not_show_is_spelled_out(make_state: MakeState) -> None:
     right = make_state("x\u202e", **{name: [{"_id": value}]})
     data = Parsed(to_html(compare(make_state("a"), right))).data
     assert data["after"] == "x\\u202e"
-    [collection] = data["collections"]
+    [collection] = data["comparisons"][0]["collections"]
     assert collection["name"] == "\\u202ea\\u200bb\\u0000\\n\\udcff"
-    [[identity, _]] = collection["inserted"]
+    [[identity, _]] = collection["entries"]["inserted"]
     assert identity == (
         '"\\u202e \\u200b \\ufeff \\udb40\\udc41 a\\u200db \U0001f468\u200d\U0001f469 \\u2028"'
     )
@@ -191,8 +165,8 @@ def test_what_extended_json_cannot_hold_is_shown_as_bytes(make_state: MakeState)
     broken = bson.encode({"_id": 5, "text": "x"})[:-2] + b"\1\0"
     before, after = invalid_utf8(), bson.encode({"_id": 1, "text": "b"})
     changed = compare(make_state("a", x=[before]), make_state("b", x=[after]))
-    [collection] = Parsed(to_html(changed)).data["collections"]
-    assert collection["updated"][0][1][1] == [
+    [collection] = Parsed(to_html(changed)).collections
+    assert collection["entries"]["updated"][0][1][1] == [
         "~",
         "text",
         "<BSON type 0x02: 0300000061ff00>",
@@ -200,11 +174,16 @@ def test_what_extended_json_cannot_hold_is_shown_as_bytes(make_state: MakeState)
     ]
     definition = Definition("x")
     damaged = CollectionDifference(definition, definition, inserted=(broken, before))
-    [collection] = Parsed(to_html(Difference("a", "b", {"x": damaged}))).data["collections"]
-    assert collection["inserted"][0][1] == [
-        ["+", "the document", f"<BSON type 0x03: {broken.hex()}>"]
+    [collection] = Parsed(to_html(Difference("a", "b", {"x": damaged}))).collections
+    assert collection["entries"]["inserted"][0][1] == [
+        ["+", "the document", None, f"<BSON type 0x03: {broken.hex()}>"]
     ]
-    assert collection["inserted"][1][1][1] == ["+", "text", "<BSON type 0x02: 0300000061ff00>"]
+    assert collection["entries"]["inserted"][1][1][1] == [
+        "+",
+        "text",
+        None,
+        "<BSON type 0x02: 0300000061ff00>",
+    ]
 
 
 def test_the_same_difference_gives_the_same_bytes(make_state: MakeState) -> None:
@@ -229,29 +208,32 @@ def test_the_browser_may_run_this_script_and_load_nothing(make_state: MakeState)
 def test_a_page_says_of_how_many_it_shows_a_part(
     make_state: MakeState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(html, "MOST_DOCUMENTS", 10)
+    monkeypatch.setattr(room, "MOST_DOCUMENTS", 10)
     left = make_state("a", few=[{"_id": n} for n in range(2)], many=[{"_id": n} for n in range(50)])
-    found = Parsed(to_html(compare(left, make_state("b", few=[], many=[])))).data["collections"]
-    assert [(c["total"]["deleted"], len(c["deleted"])) for c in found] == [(2, 2), (50, 8)]
+    found = Parsed(to_html(compare(left, make_state("b", few=[], many=[])))).collections
+    assert [(c["total"]["deleted"], len(c["entries"]["deleted"])) for c in found] == [
+        (2, 2),
+        (50, 8),
+    ]
     assert [c["counts"] for c in found] == ["2 deleted", "50 deleted"]
 
-    monkeypatch.setattr(html, "MOST_TEXT", 200)
-    found = Parsed(to_html(compare(left, make_state("b", few=[], many=[])))).data["collections"]
-    assert len(found[0]["deleted"]) == 2
-    assert len(found[1]["deleted"]) == 8
+    monkeypatch.setattr(room, "MOST_TEXT", 200)
+    found = Parsed(to_html(compare(left, make_state("b", few=[], many=[])))).collections
+    assert len(found[0]["entries"]["deleted"]) == 2
+    assert len(found[1]["entries"]["deleted"]) == 8
 
-    monkeypatch.setattr(html, "MOST_TEXT", 30)
-    found = Parsed(to_html(compare(left, make_state("b", few=[], many=[])))).data["collections"]
-    assert 0 < len(found[1]["deleted"]) < 8
+    monkeypatch.setattr(room, "MOST_TEXT", 30)
+    found = Parsed(to_html(compare(left, make_state("b", few=[], many=[])))).collections
+    assert 0 < len(found[1]["entries"]["deleted"]) < 8
 
 
 def test_a_huge_value_is_cut_where_it_differs(make_state: MakeState) -> None:
-    size = html.MOST_OF_A_VALUE
+    size = rows.MOST_OF_A_VALUE
     left = make_state("a", x=[{"_id": 1, "s": "x" * size + "before" + "y" * size}])
     right = make_state("b", x=[{"_id": 1, "s": "x" * size + "after" + "y" * size}])
     data = Parsed(to_html(compare(left, right))).data
     assert data["cutValues"] == 2
-    _, _, before, after = data["collections"][0]["updated"][0][1][1]
+    _, _, before, after = data["comparisons"][0]["collections"][0]["entries"]["updated"][0][1][1]
     assert "xbeforey" in before
     assert "xaftery" in after
     assert before.startswith("… x")

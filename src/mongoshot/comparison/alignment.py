@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mongoshot.comparison.documents import FieldChange, Value, path_step, unique_fields
-from mongoshot.snapshot.elements import ARRAY, DOCUMENT, iterate_elements
+from mongoshot.comparison.documents import (
+    FieldChange,
+    FieldOrder,
+    Value,
+    compare_values,
+    path_step,
+)
+from mongoshot.snapshot.elements import DOCUMENT, iterate_elements
 
-
-@dataclass(frozen=True, slots=True)
-class KeyOrder:
-    """Say in what order the keys of a (sub)document stood and stand; see `FieldOrder`."""
-
-    path: str
-    before: tuple[str, ...]
-    after: tuple[str, ...]
+KeyOrder = FieldOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +22,11 @@ class Alignment:
 
     `fields` has each field once, those with the same value on both sides as they are: as deep as
     there are differences, and no deeper. Without the same ones they are the `fields` of a
-    `DocumentChange`, in the same order; `reordered` is for the same (sub)documents.
+    `DocumentChange`, in the same order; `reordered` are the same.
     """
 
     fields: tuple[FieldChange, ...]
-    reordered: tuple[KeyOrder, ...]
+    reordered: tuple[FieldOrder, ...]
 
 
 def align(before: bytes, after: bytes) -> Alignment:
@@ -35,9 +34,8 @@ def align(before: bytes, after: bytes) -> Alignment:
 
     Raises InvalidBSONError where one of them is none.
     """
-    fields: list[FieldChange] = []
-    reordered: list[KeyOrder] = []
-    _align(Value(DOCUMENT, before), Value(DOCUMENT, after), "", fields, reordered)
+    left, right = (Value(DOCUMENT, side) for side in (before, after))
+    fields, reordered = compare_values(left, right, "", every=True)
     return Alignment(tuple(fields), tuple(reordered))
 
 
@@ -50,27 +48,3 @@ def list_fields(document: bytes) -> list[tuple[str, Value]]:
         (path_step(key, False).removeprefix("."), Value(kind, document[start:end]))
         for kind, key, start, end in iterate_elements(document)
     ]
-
-
-def _align(
-    before: Value, after: Value, path: str, fields: list[FieldChange], reordered: list[KeyOrder]
-) -> None:
-    left, right = unique_fields(before), unique_fields(after)
-    if left is None or right is None:
-        fields.append(FieldChange(path, before, after))
-        return
-    in_array = after.type == ARRAY
-    steps = {key: path_step(key, in_array) for key in [*right, *left]}
-    for key, step in steps.items():
-        inner = (path + step).removeprefix(".")
-        old, new = left.get(key), right.get(key)
-        nested = old and new and old.type == new.type and old.type in (DOCUMENT, ARRAY)
-        if nested and old != new:
-            _align(old, new, inner, fields, reordered)  # type: ignore[arg-type]
-        else:
-            fields.append(FieldChange(inner, old, new))
-    kept = [key for key in left if key in right]
-    if list(right) != kept + [key for key in right if key not in left]:
-        names = {key: step.removeprefix(".") for key, step in steps.items()}
-        orders = (tuple(names[key] for key in side) for side in (left, right))
-        reordered.append(KeyOrder(path, *orders))

@@ -54,10 +54,11 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True)
 class FieldOrder:
-    """Say in what order the keys of a (sub)document stand now; the document has the path ""."""
+    """Say in what order the keys of a (sub)document stood and stand; the document has path ""."""
 
     path: str
-    keys: tuple[str, ...]
+    before: tuple[str, ...]
+    after: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +106,15 @@ def compare_documents(
 
 
 def compare_values(
-    before: Value, after: Value, path: str, judge: Judge | None = None
+    before: Value, after: Value, path: str, judge: Judge | None = None, *, every: bool = False
 ) -> tuple[list[FieldChange], list[FieldOrder]]:
-    """Compare the two values of the field `path`: documents and arrays field by field."""
+    """Compare the two values of the field `path`: documents and arrays field by field.
+
+    With `every`, fields that are the same are there, too: as deep as there are differences.
+    """
     fields: list[FieldChange] = []
     reordered: list[FieldOrder] = []
-    _compare(before, after, path, _Found(fields, reordered, judge))
+    _compare(before, after, path, _Found(fields, reordered, judge, every))
     return fields, reordered
 
 
@@ -118,6 +122,7 @@ class _Found(NamedTuple):
     fields: list[FieldChange]
     reordered: list[FieldOrder]
     judge: Judge | None
+    every: bool
 
 
 def _compare(before: Value, after: Value, path: str, found: _Found) -> None:
@@ -132,17 +137,21 @@ def _compare(before: Value, after: Value, path: str, found: _Found) -> None:
     in_array = after.type == ARRAY
     for key in [*right, *(key for key in left if key not in right)]:
         old, new = left.get(key), right.get(key)
-        if old == new:
+        if old == new and not found.every:
             continue
         inner = (path + path_step(key, in_array)).removeprefix(".")
-        if old and new:
+        if old and new and old != new:
             _compare(old, new, inner, found)
         else:
             found.fields.append(FieldChange(inner, old, new))
     kept = [key for key in left if key in right]
     if list(right) != kept + [key for key in right if key not in left]:
-        keys = tuple(path_step(key, in_array).removeprefix(".") for key in right)
-        found.reordered.append(FieldOrder(path, keys))
+        orders = (tuple(_name(key, in_array) for key in side) for side in (left, right))
+        found.reordered.append(FieldOrder(path, *orders))
+
+
+def _name(key: bytes, in_array: bool) -> str:
+    return path_step(key, in_array).removeprefix(".")
 
 
 def has_moved(before: Value, after: Value) -> bool:

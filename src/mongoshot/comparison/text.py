@@ -108,7 +108,7 @@ def render_fields(change: DocumentChange) -> Iterator[str]:
         before, after = shorten_both(field.before, field.after)
         yield f"{name_path(field.path):{width}}  {before} → {after}"
     for order in change.reordered:
-        yield f"{name_path(order.path)}: the fields are in the order {', '.join(order.keys)}"
+        yield f"{name_path(order.path)}: the fields are in the order {', '.join(order.after)}"
 
 
 def _render_definition(before: Definition, after: Definition) -> Iterator[str]:

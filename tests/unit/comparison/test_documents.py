@@ -158,7 +158,7 @@ def test_reordered_fields_of_a_subdocument_are_told_with_its_path() -> None:
         bson.encode({"x": [{"a": 1, "b.c": 2}]}), bson.encode({"x": [{"b.c": 2, "a": 1}]})
     )
     assert change is not None
-    assert change.reordered == (FieldOrder("x[0]", ('["b.c"]', "a")),)
+    assert change.reordered == (FieldOrder("x[0]", ("a", '["b.c"]'), ('["b.c"]', "a")),)
     assert change.fields == ()
 
 

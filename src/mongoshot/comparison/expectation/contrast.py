@@ -221,8 +221,8 @@ def _value_fields(
         remark = _remark(field.before, field.after) if field.before and field.after else ""
         yield FieldMismatch(field.path, field.before, field.after, remark=remark)
     for order in reordered:
-        keys = ", ".join(order.keys)
-        yield FieldMismatch(order.path, None, keys, remark="order of the fields")
+        old, new = (", ".join(keys) for keys in (order.before, order.after))
+        yield FieldMismatch(order.path, old, new, remark="order of the fields")
 
 
 def _judge(scope: Scope, path: str, expected: Value, actual: Value) -> bool | None:

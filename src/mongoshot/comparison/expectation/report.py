@@ -189,7 +189,8 @@ def _content(section: str, value: Value | None) -> Iterator[str]:
 def _field(field: FieldMismatch, most: int = MOST_CHARACTERS) -> str:
     name = name_path(field.path)
     if field.remark == _ORDER and isinstance(field.actual, str):
-        return f"{name}: the fields are in the order {_cut(field.actual, most)}"
+        expected, actual = _both(field, most)
+        return f"{name}: the fields are in the order {actual}, not {expected}"
     if field.remark in (_ORDER, "order of the updates"):
         name, remark = field.remark, ""
     else:

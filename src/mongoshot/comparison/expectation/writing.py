@@ -139,7 +139,7 @@ def _update_tree(change: DocumentChange) -> Tree:
         fields[field.path] = {side: value for side, value in sides.items() if value is not None}
     tree: dict[str, Tree] = {**_identity_tree(change.after), "fields": fields}
     if change.reordered:
-        tree["reordered"] = {order.path: list(order.keys) for order in change.reordered}
+        tree["reordered"] = {order.path: list(order.after) for order in change.reordered}
     return tree
 
 

@@ -265,7 +265,7 @@ def test_a_state_is_compared_document_by_document(make_state: MakeState) -> None
 def test_another_order_of_fields_in_a_state_is_told(make_state: MakeState) -> None:
     expected = state_of(make_state, {"_id": 1, "x": 1, "y": 1})
     assert mismatch(expected, state_of(make_state, {"_id": 1, "y": 1, "x": 1}))[-1] == (
-        "the document: the fields are in the order _id, y, x"
+        "the document: the fields are in the order _id, y, x, not _id, x, y"
     )
 
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from mongoshot.assertion.changes import ObservedChanges
-    from mongoshot.assertion.extension import SnapshotAssertion
     from mongoshot.assertion.state import ObservedState
+    from mongoshot.assertion.stored import SnapshotAssertion, StoredExpectation
     from mongoshot.config import Settings
     from mongoshot.server.connection import Client, Database
     from mongoshot.staging.stage import Stage
@@ -52,7 +52,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker."""
+    """Register the marker, and what watches for unused expectations."""
+    from mongoshot.assertion.run import RunRecord
+
+    RunRecord.watch(config)
     config.addinivalue_line(
         "markers",
         "scenario(*names, readonly=False): stage the database from these scenarios before the test,"
@@ -124,10 +127,6 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
             changes = fixtures["staged"].changes()
         if changes:
             pytest.fail(f"marked readonly, this test has written\n{changes}", pytrace=False)
-    if "db_snapshot" in fixtures:
-        # Whose expectations it did not look at, it does not use; one that failed may not have got
-        # as far (see ExpectationExtension.discover_snapshots).
-        item.mongoshot_passed = True  # type: ignore[attr-defined]
     return result
 
 
@@ -237,9 +236,9 @@ def db_state(staged: Staged) -> ObservedState:
 
 
 @pytest.fixture
-def db_snapshot(staged: Staged, snapshot: SnapshotAssertion) -> SnapshotAssertion:  # noqa: ARG001 - stages
+def db_snapshot(staged: Staged, snapshot: SnapshotAssertion) -> StoredExpectation:  # noqa: ARG001 - stages
     """Give the stored expectation of this assertion; `--snapshot-update` records it."""
-    from mongoshot.assertion.extension import expectations
+    from mongoshot.assertion.stored import expectations
 
     return expectations(snapshot)
 

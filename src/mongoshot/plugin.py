@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from mongoshot.assertion.changes import ObservedChanges
-    from mongoshot.assertion.snapshot import DatabaseSnapshot, SnapshotAssertion
     from mongoshot.assertion.state import ObservedState
+    from mongoshot.assertion.stored import SnapshotAssertion, StoredExpectation
     from mongoshot.assertion.unmet import Unmet
     from mongoshot.config import Settings
     from mongoshot.review.proposal import Proposal
@@ -64,7 +64,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker and the report, and ask where we are before a test can change that."""
+    """Register the marker and what watches the run, and ask where it is before a test can."""
+    from mongoshot.assertion.run import RunRecord
+
+    RunRecord.watch(config)
     # Nobody reviews what a run in continuous integration leaves; pytest goes by the same two.
     config.stash[_PROPOSES] = not (os.environ.get("CI") or os.environ.get("BUILD_NUMBER"))
     config.addinivalue_line(
@@ -166,10 +169,6 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
             changes = fixtures["staged"].changes()
         if changes:
             pytest.fail(f"marked readonly, this test has written\n{changes}", pytrace=False)
-    if "db_snapshot" in fixtures:
-        # Whose expectations it did not look at, it does not use; one that failed may not have got
-        # as far (see ExpectationExtension.discover_snapshots).
-        item.mongoshot_passed = True  # type: ignore[attr-defined]
     return result
 
 
@@ -178,7 +177,7 @@ def pytest_assertrepr_compare(
     config: pytest.Config, left: object, right: object
 ) -> list[str] | None:
     """Say what is not as expected, most of it in pytest's eight lines."""
-    if "mongoshot.assertion.snapshot" not in sys.modules:
+    if "mongoshot.assertion.stored" not in sys.modules:
         return None
     from mongoshot.assertion.explanation import explain_comparison
 
@@ -370,11 +369,11 @@ def db_state(staged: Staged) -> ObservedState:
 
 
 @pytest.fixture
-def db_snapshot(staged: Staged, snapshot: SnapshotAssertion) -> DatabaseSnapshot:  # noqa: ARG001 - stages
+def db_snapshot(staged: Staged, snapshot: SnapshotAssertion) -> StoredExpectation:  # noqa: ARG001 - stages
     """Give the stored expectation of this assertion; `--snapshot-update` records it."""
-    from mongoshot.assertion.snapshot import database_snapshot
+    from mongoshot.assertion.stored import stored_expectations
 
-    return database_snapshot(snapshot)
+    return stored_expectations(snapshot)
 
 
 def _scenario_names(node: pytest.Item) -> tuple[str, ...]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from mongoshot.assertion.snapshot import DatabaseSnapshot
+from mongoshot.assertion.stored import StoredExpectation
 from mongoshot.assertion.unmet import unmet_expectation
 from mongoshot.assertion.written import TO_UPDATE
 from mongoshot.comparison.expectation.report import BRIEF_LINES, SIGNS, brief
-from mongoshot.errors import MongoshotError
 
 #: Lines that are shown of an explanation: about a screenful, and where all of it was asked for.
 SCREENFUL = 60
@@ -19,21 +18,23 @@ _BOLD, _RESET = "\x1b[1m", "\x1b[0m"
 
 def explain_comparison(left: object, right: object, *, in_full: bool) -> list[str] | None:
     """Explain a comparison with `db_snapshot` that has just failed; None for any other."""
-    snapshot = next((side for side in (left, right) if isinstance(side, DatabaseSnapshot)), None)
+    snapshot = next((side for side in (left, right) if isinstance(side, StoredExpectation)), None)
     if snapshot is None:
         return None
     result = snapshot.executions[snapshot.num_executions - 1]
-    if isinstance(result.exception, MongoshotError):
-        return [str(result.exception)]
+    if snapshot.problem:
+        return [snapshot.problem]
     if result.success:
         return [f"all is as expected by {result.snapshot_name}"]
     unmet = unmet_expectation(result)
     if unmet is None:
         return None
+    ambiguous = [snapshot.ambiguity] if snapshot.ambiguity else []
     if in_full or unmet.expected is None or unmet.written.mismatch is None:
-        return cap(unmet.lines(), MOST_LINES if in_full else BRIEF_LINES)
+        return ambiguous + cap(unmet.lines(), MOST_LINES if in_full else BRIEF_LINES)
     said = brief(unmet.written.mismatch)
-    return [*said.lines, TO_UPDATE][:BRIEF_LINES] if said.complete else said.lines
+    lines = [*said.lines, TO_UPDATE] if said.complete else said.lines
+    return [*ambiguous, *lines][:BRIEF_LINES]
 
 
 def cap(lines: list[str], most: int, whole: str = "") -> list[str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mongoshot.assertion.stored import problem_of
 from mongoshot.assertion.unmet import results_of_test, unmet_expectation
 from mongoshot.assertion.written import Written
 from mongoshot.comparison.expectation.contrast import find_mismatch
@@ -105,7 +106,8 @@ class RunReport:
         file = Path(os.path.relpath(result.snapshot_location, self._root)).as_posix()
         unmet = unmet_expectation(result)
         if unmet is None:
-            return Failure(item.nodeid, file, problem=str(result.exception or "nothing compared"))
+            problem = problem_of(result) or str(result.exception or "nothing was compared")
+            return Failure(item.nodeid, file, problem=problem)
         written, is_new = unmet.written, unmet.expected is None
         mismatch = _everything(written) if is_new else written.mismatch
         return Failure(item.nodeid, file, written.scenario, mismatch, is_new, written.fault)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from mongoshot.comparison.expectation.writing import state_to_text
+from mongoshot.comparison.difference import Difference, compare
+from mongoshot.comparison.expectation.model import StateKind
+from mongoshot.comparison.expectation.size import measure
+from mongoshot.comparison.expectation.writing import state_difference_to_text, state_to_text
 from mongoshot.comparison.provenance import Provenance
 from mongoshot.errors import UsageError
-from mongoshot.snapshot.model import Collection, State
+from mongoshot.snapshot.model import Collection, MemoryState, Scenario, State
 
 
 class ObservedState:
@@ -16,8 +19,7 @@ class ObservedState:
     def __init__(
         self,
         read: Callable[[], State],
-        scenario: str,
-        digest: str,
+        scenario: Scenario,
         only: str | None = None,
         provenance: Callable[[], Provenance] | None = None,
     ) -> None:
@@ -28,12 +30,11 @@ class ObservedState:
         self._read = read
         self._provenance = provenance
         self._scenario = scenario
-        self._digest = digest
         self._only = only
 
     def __getitem__(self, collection: str) -> ObservedState:
         """Look at one collection alone."""
-        return ObservedState(self._read, self._scenario, self._digest, collection, self._provenance)
+        return ObservedState(self._read, self._scenario, collection, self._provenance)
 
     def __eq__(self, other: object) -> bool:
         """Compare the state as it is now with a stored expectation."""
@@ -43,13 +44,45 @@ class ObservedState:
 
     def __repr__(self) -> str:
         """Name the state."""
-        return f"<state of {self._only or 'the database'}, staged from {self._scenario}>"
+        return f"<state of {self._only or 'the database'}, staged from {self._scenario.label}>"
 
-    def to_text(self) -> str:
-        """Write the state as it is now as the text of an expectation."""
+    def to_text(self, kind: StateKind | None = None) -> str:
+        """Write the state as it is now as the text of an expectation.
+
+        That is a "state", all documents, or a "difference" from the scenario; None for what its
+        size suggests. A difference is read side by side with the scenario, and takes memory by what
+        differs. Raises UsageError where the one collection is not there.
+        """
         collections = self._collections()
-        provenance = self._provenance() if self._provenance else None
-        return state_to_text(collections, self._scenario, self._digest, provenance)
+        if kind is None:
+            large, collections = measure(collections)
+            kind = "difference" if large else "state"
+        recorded = self._scenario.label, self._scenario.digest
+        if kind == "state":
+            return state_to_text(collections, *recorded, self._values_made())
+        difference = self._difference(collections)
+        return state_difference_to_text(difference, *recorded, self._values_made())
+
+    def documents(self) -> list[bytes]:
+        """Return the documents of the one collection as BSON, sorted by `_id`.
+
+        Those of a capped collection come in natural order, of a time series its buckets. Raises
+        UsageError where no single collection was chosen, or it is not there.
+        """
+        if self._only is None:
+            raise UsageError('compare one collection with a list: db_state["orders"] == […]')
+        return list(self._collections()[self._only].documents())
+
+    def _difference(self, collections: Mapping[str, Collection]) -> Difference:
+        """Compare the scenario with the state, or their one collection."""
+        scenario: State = self._scenario
+        if self._only is not None:
+            there = scenario.collections.get(self._only)
+            scenario = MemoryState(scenario.label, {self._only: there} if there else {})
+        return compare(scenario, MemoryState("the database", collections))
+
+    def _values_made(self) -> Provenance | None:
+        return self._provenance() if self._provenance else None
 
     def _collections(self) -> Mapping[str, Collection]:
         collections = self._read().collections

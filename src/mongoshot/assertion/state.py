@@ -75,11 +75,15 @@ class ObservedState:
 
     def _difference(self, collections: Mapping[str, Collection]) -> Difference:
         """Compare the scenario with the state, or their one collection."""
-        scenario: State = self._scenario
-        if self._only is not None:
-            there = scenario.collections.get(self._only)
-            scenario = MemoryState(scenario.label, {self._only: there} if there else {})
-        return compare(scenario, MemoryState("the database", collections))
+        scenario = {
+            # One that was dropped: that says all, and its documents need not be read.
+            name: collection if name in collections else Collection(collection.definition)
+            for name, collection in self._scenario.collections.items()
+            if self._only in (None, name)
+        }
+        return compare(
+            MemoryState(self._scenario.label, scenario), MemoryState("the database", collections)
+        )
 
     def _values_made(self) -> Provenance | None:
         return self._provenance() if self._provenance else None

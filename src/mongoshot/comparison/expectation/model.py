@@ -14,8 +14,9 @@ An update also has, by path, the keys of each (sub)document that are `reordered`
 as before nor, the new ones, behind those. A definition has `type`, `options` and, by name,
 `indexes` where they are not those of a collection that was made by writing to it. A `"kind":
 "state"` has for each collection its `definition` and its `documents`. A large state is a `"kind":
-"difference"`: as the scenario, but for this, which is said as changes are. What it was recorded
-against, `scenario` and `digest`, is told when an expectation fails, and not compared.
+"difference"`: as the scenario, but for this, which is said as changes are; what a dropped
+collection held is not. What it was recorded against, `scenario` and `digest`, is told when an
+expectation fails, and not compared.
 
 Placeholders stand for ids and dates that the test made: `{"$oid": "ObjectId-1"}`, `{"$uuid":
 "UUID-1"}`, `{"$date": "now"}`, and for an id as a string `{"$oid": "ObjectId-1 as text"}`. No value

@@ -362,10 +362,7 @@ def db_state(staged: Staged) -> ObservedState:
     """Give the whole database as it is, or one collection of it: `db_state["orders"]`."""
     from mongoshot.assertion.state import ObservedState
 
-    scenario = staged.scenario
-    return ObservedState(
-        staged.state, scenario.label, scenario.digest, provenance=staged.provenance
-    )
+    return ObservedState(staged.state, staged.scenario, provenance=staged.provenance)
 
 
 @pytest.fixture

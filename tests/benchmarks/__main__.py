@@ -24,6 +24,7 @@ from tests.benchmarks.measures.resets import (
     fingerprint_resets,
     oplog_resets,
 )
+from tests.benchmarks.measures.states import States
 from tests.benchmarks.measures.suites import Suites
 from tests.benchmarks.samples import Samples
 from tests.benchmarks.table import to_json, to_text
@@ -46,6 +47,7 @@ def measures_of(bench: Bench) -> list[Measure]:
         PlainReload(bench),
         change_stream_resets(bench),
         fingerprint_resets(bench),
+        States(bench),
         Processes(bench),
         Suites(bench),
     ]

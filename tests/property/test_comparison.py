@@ -18,7 +18,11 @@ from mongoshot.comparison.documents import compare_documents
 from mongoshot.comparison.expectation.contrast import find_mismatch
 from mongoshot.comparison.expectation.model import parse_expectation
 from mongoshot.comparison.expectation.report import describe, report
-from mongoshot.comparison.expectation.writing import changes_to_text, state_to_text
+from mongoshot.comparison.expectation.writing import (
+    changes_to_text,
+    state_difference_to_text,
+    state_to_text,
+)
 from mongoshot.comparison.text import render_fields
 from mongoshot.snapshot.elements import document_id
 from mongoshot.snapshot.encoding.style import RESERVED_KEYS
@@ -174,6 +178,24 @@ def test_states_are_expected_the_same_just_where_they_are_equal(
 ) -> None:
     expected, actual = (
         parse_expectation(state_to_text(state(c).collections, "shop", DIGEST))
+        for c in (first, second)
+    )
+    same = {name: set(documents) for name, documents in first.items()} == {
+        name: set(documents) for name, documents in second.items()
+    }
+    assert (not find_mismatch(expected, actual)) is same
+    assert same or list(report(find_mismatch(expected, actual)))
+
+
+@given(contents, contents, contents)
+@few
+def test_states_as_differences_are_expected_the_same_just_where_they_are_equal(
+    scenario: dict[str, list[bytes]], first: dict[str, list[bytes]], second: dict[str, list[bytes]]
+) -> None:
+    expected, actual = (
+        parse_expectation(
+            state_difference_to_text(compare(state(scenario), state(c)).collections, "shop", DIGEST)
+        )
         for c in (first, second)
     )
     same = {name: set(documents) for name, documents in first.items()} == {

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from mongoshot.comparison.expectation.writing import state_to_text
+from mongoshot.comparison.difference import Difference, compare
+from mongoshot.comparison.expectation.filtering import (
+    Refused,
+    filter_collections,
+    filter_differences,
+    find_refused,
+    find_refused_of_state,
+    looked_at,
+)
+from mongoshot.comparison.expectation.model import StateKind
+from mongoshot.comparison.expectation.rules import Rules
+from mongoshot.comparison.expectation.size import measure
+from mongoshot.comparison.expectation.writing import state_difference_to_text, state_to_text
 from mongoshot.comparison.provenance import Provenance
 from mongoshot.errors import UsageError
-from mongoshot.snapshot.model import Collection, State
+from mongoshot.snapshot.model import Collection, MemoryState, Scenario, State
 
 
 class ObservedState:
@@ -16,8 +28,7 @@ class ObservedState:
     def __init__(
         self,
         read: Callable[[], State],
-        scenario: str,
-        digest: str,
+        scenario: Scenario,
         only: str | None = None,
         provenance: Callable[[], Provenance] | None = None,
     ) -> None:
@@ -28,12 +39,11 @@ class ObservedState:
         self._read = read
         self._provenance = provenance
         self.scenario = scenario
-        self._digest = digest
         self._only = only
 
     def __getitem__(self, collection: str) -> ObservedState:
         """Look at one collection alone."""
-        return ObservedState(self._read, self.scenario, self._digest, collection, self._provenance)
+        return ObservedState(self._read, self.scenario, collection, self._provenance)
 
     def __eq__(self, other: object) -> bool:
         """Compare the state as it is now with a stored expectation."""
@@ -43,13 +53,57 @@ class ObservedState:
 
     def __repr__(self) -> str:
         """Name the state."""
-        return f"<state of {self._only or 'the database'}, staged from {self.scenario}>"
+        return f"<state of {self._only or 'the database'}, staged from {self.scenario.label}>"
 
-    def to_text(self) -> str:
-        """Write the state as it is now as the text of an expectation."""
-        collections = self._collections()
-        provenance = self._provenance() if self._provenance else None
-        return state_to_text(collections, self.scenario, self._digest, provenance)
+    def write(
+        self, kind: StateKind | None = None, rules: Rules | None = None
+    ) -> tuple[str, Refused]:
+        """Write the state as it is now as the text of an expectation; tell what rules refuse.
+
+        That is a "state", all documents, or a "difference" from the scenario; None for what its
+        size suggests. A difference is read side by side with the scenario, and takes memory by what
+        differs. Raises UsageError where the one collection is not there.
+        """
+        rules = rules or Rules()
+        collections: Mapping[str, Collection] = dict(looked_at(self._collections(), rules))
+        if kind is None:
+            large, collections = measure(collections)
+            kind = "difference" if large else "state"
+        recorded = self.scenario.label, self.scenario.digest
+        if kind == "state":
+            collections = {name: _kept(collection) for name, collection in collections.items()}
+            filtered = filter_collections(collections, rules)
+            text = state_to_text(filtered, *recorded, self._values_made())
+            return text, find_refused_of_state(collections, rules)
+        found = self._difference(collections, rules).collections
+        differences = filter_differences(found, rules)
+        text = state_difference_to_text(differences, *recorded, self._values_made())
+        return text, find_refused(found, rules)
+
+    def documents(self) -> list[bytes]:
+        """Return the documents of the one collection as BSON, sorted by `_id`.
+
+        Those of a capped collection come in natural order, of a time series its buckets. Raises
+        UsageError where no single collection was chosen, or it is not there.
+        """
+        if self._only is None:
+            raise UsageError('compare one collection with a list: db_state["orders"] == […]')
+        return list(self._collections()[self._only].documents())
+
+    def _difference(self, collections: Mapping[str, Collection], rules: Rules) -> Difference:
+        """Compare the scenario with the state, or their one collection."""
+        scenario = {
+            # One that was dropped: that says all, and its documents need not be read.
+            name: collection if name in collections else Collection(collection.definition)
+            for name, collection in looked_at(self.scenario.collections, rules)
+            if self._only in (None, name)
+        }
+        return compare(
+            MemoryState(self.scenario.label, scenario), MemoryState("the database", collections)
+        )
+
+    def _values_made(self) -> Provenance | None:
+        return self._provenance() if self._provenance else None
 
     def _collections(self) -> Mapping[str, Collection]:
         collections = self._read().collections
@@ -59,3 +113,9 @@ class ObservedState:
             there = ", ".join(collections) or "none"
             raise UsageError(f"no collection {self._only!r} in the database: there are {there}")
         return {self._only: collections[self._only]}
+
+
+def _kept(collection: Collection) -> Collection:
+    """Read a small collection, to be read again."""
+    chunks = list(collection.chunks())
+    return Collection(collection.definition, lambda: iter(chunks))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, get_args
 
 from mongoshot.assertion.changes import ObservedChanges
 from mongoshot.assertion.state import ObservedState
 from mongoshot.comparison.difference import Changes
 from mongoshot.comparison.expectation.contrast import find_mismatch
-from mongoshot.comparison.expectation.filtering import filter_changes, find_refused
-from mongoshot.comparison.expectation.mismatch import Mismatch, PartMismatch
-from mongoshot.comparison.expectation.model import parse_expectation
+from mongoshot.comparison.expectation.filtering import Refused, filter_differences, find_refused
+from mongoshot.comparison.expectation.mismatch import Mismatch
+from mongoshot.comparison.expectation.model import StateKind, parse_expectation
 from mongoshot.comparison.expectation.renumbering import renumber
 from mongoshot.comparison.expectation.report import describe, report
 from mongoshot.comparison.expectation.rules import Rules
@@ -34,19 +34,19 @@ class Asserted:
 class Written(str):
     """Be the text of an expectation, and know what it was compared with and how that went.
 
-    `scenario` names what the test was staged from.
-
-    `mismatch` is None before a comparison, and where the stored text is no expectation: `fault`
-    says why.
+    `scenario` names what the test was staged from, `refused` what is not as rules ask, by
+    collection. `mismatch` is None before a comparison, and where the stored text is no expectation:
+    `fault` says why.
     """
+
+    __slots__ = ("__dict__",)
 
     scenario: str
     rules: Rules
-    refused: Mapping[str, tuple[PartMismatch, ...]]
+    refused: Refused
+    state: ObservedState | None = None
     mismatch: Mismatch | None = None
     fault: str = ""
-
-    __slots__ = ("__dict__",)
 
 
 def write(asserted: Asserted) -> Written:
@@ -55,32 +55,25 @@ def write(asserted: Asserted) -> Written:
     if isinstance(data, ObservedChanges):
         data = data.read()
     if isinstance(data, Changes):
-        changes, scenario = filter_changes(data, rules), data.scenario
-        text = Written(changes_to_text(changes))
-        text.refused = {
-            name: find_refused(
-                [
-                    *(("updated", change.after) for change in found.updated),
-                    *(("inserted", document) for document in found.inserted),
-                ],
-                rules.of(name),
-            )
-            for name, found in changes.collections.items()
-        }
+        filtered = replace(data, collections=filter_differences(data.collections, rules))
+        text = Written(changes_to_text(filtered))
+        text.refused, text.scenario = find_refused(data.collections, rules), data.scenario
     elif isinstance(data, ObservedState):
-        text, scenario = Written(data.to_text()), data.scenario
-        text.refused = {}
+        said, refused = data.write(rules=rules)
+        text = Written(said)
+        text.refused, text.scenario, text.state = refused, data.scenario.label, data
     else:
         raise UsageError(
             f"db_snapshot is compared with db_changes or db_state, not with a"
             f" {type(data).__name__}; for other values use syrupy's own fixture, snapshot"
         )
-    text.rules, text.scenario = rules, scenario
+    text.rules = rules
     return text
 
 
 def matches(written: Written, stored: str) -> bool:
     """Tell whether what a test sees is what a stored text expects; `written` remembers why not."""
+    state, written.state = written.state, None  # needed but here, and kept until the run ends
     if written == stored and not any(written.refused.values()):
         return True
     try:
@@ -88,8 +81,13 @@ def matches(written: Written, stored: str) -> bool:
     except ExpectationError as error:
         written.fault = str(error)
         return False
+    actual = parse_expectation(written)
+    if state is not None and actual.kind != expected.kind in get_args(StateKind):
+        # It has grown or shrunk past the size where the form changes.
+        said, written.refused = state.write(expected.kind, written.rules)  # type: ignore[arg-type]
+        actual = parse_expectation(said)
     # The same changes may be numbered otherwise: under rules, or in a file that was edited.
-    actual = renumber(expected, parse_expectation(written), written.rules)
+    actual = renumber(expected, actual, written.rules)
     written.mismatch = find_mismatch(expected, actual, written.rules, written.refused)
     return not written.mismatch
 

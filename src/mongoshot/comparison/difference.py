@@ -1,21 +1,20 @@
 """Two states → everything that differs between them.
 
-Documents are compared as bytes and matched by `_id`, both sides read once and side by side; only
-what differs is looked into, and memory is taken only by what has no partner yet.
+Both sides are read once and side by side, and compared as bytes (`pairing`); only documents that
+differ are looked into.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from typing import Any
 
 from mongoshot.comparison.documents import DocumentChange, compare_documents
+from mongoshot.comparison.pairing import pair_documents
 from mongoshot.comparison.provenance import Provenance
 from mongoshot.comparison.text import CollectionDifference, render, summarize
 from mongoshot.errors import UsageError
-from mongoshot.snapshot.elements import document_id
 from mongoshot.snapshot.model import Collection, State, decode
 
 
@@ -106,7 +105,7 @@ def compare_collections(
     deleted: list[bytes] = []
     updated: list[DocumentChange] = []
     for before, after in pair_documents(
-        left.documents() if left else (), right.documents() if right else ()
+        left.chunks() if left else (), right.chunks() if right else ()
     ):
         if before is None:
             inserted.append(after)  # type: ignore[arg-type]
@@ -122,51 +121,3 @@ def compare_collections(
         deleted=tuple(deleted),
     )
     return difference if difference else None
-
-
-def pair_documents(
-    left: Iterable[bytes], right: Iterable[bytes]
-) -> Iterator[tuple[bytes | None, bytes | None]]:
-    """Match the documents of two readings by `_id`, whatever order each comes in.
-
-    Yields the pairs that differ, None for the side that has no such document: matched ones as they
-    are found, the others at the end. Both sides advance together, so that what waits for its
-    partner is about what differs.
-    """
-    waiting_left: dict[bytes, list[bytes]] = {}
-    waiting_right: dict[bytes, list[bytes]] = {}
-    for before, after in zip_longest(left, right):
-        if before == after:
-            continue
-        if before is not None:
-            partner = _match(before, waiting_right, waiting_left)
-            if partner is not None and partner != before:
-                yield before, partner
-        if after is not None:
-            partner = _match(after, waiting_left, waiting_right)
-            if partner is not None and partner != after:
-                yield partner, after
-    for documents in waiting_left.values():
-        for document in documents:
-            yield document, None
-    for documents in waiting_right.values():
-        for document in documents:
-            yield None, document
-
-
-def _match(
-    document: bytes, others: dict[bytes, list[bytes]], own: dict[bytes, list[bytes]]
-) -> bytes | None:
-    """Take the partner of a document from the others' side, or let it wait on its own.
-
-    Nothing waits for ever under a key that somebody else takes: a document without an `_id` is its
-    own key, and the same `_id` can be there twice (orphans of a sharded cluster).
-    """
-    key = document_id(document) or document
-    if waiting := others.get(key):
-        partner = waiting.pop(0)
-        if not waiting:
-            del others[key]
-        return partner
-    own.setdefault(key, []).append(document)
-    return None

@@ -10,7 +10,7 @@ from itertools import zip_longest
 
 from bson.timestamp import Timestamp
 
-from mongoshot.comparison.difference import pair_documents
+from mongoshot.comparison.pairing import pair_documents
 from mongoshot.config import NaturalOrder
 from mongoshot.errors import CommandError
 from mongoshot.server.catalog import Entry, find_uuid
@@ -125,12 +125,13 @@ class Repair:
         now = window.catalog.get(name)
         if now is None or now != self.catalog.get(name):
             return None
+        recorded = self._scenario.collections[name]
         live = Collection(now.definition, partial(read_chunks, self._database, now.definition))
-        pair = self._scenario.collections[name].documents(), live.documents()
         if why_not_by_document(now.definition):
-            return set() if all(a == b for a, b in zip_longest(*pair)) else None
+            pairs = zip_longest(recorded.documents(), live.documents())
+            return set() if all(a == b for a, b in pairs) else None
         differing: set[bytes] = set()
-        for before, after in pair_documents(*pair):
+        for before, after in pair_documents(recorded.chunks(), live.chunks()):
             differing.add(document_id(before or after or b""))
             if len(differing) > MOST_DOCUMENTS:
                 break

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
-from mongoshot.comparison.difference import Changes
 from mongoshot.comparison.documents import DocumentChange, Value, compare_documents, path_step
 from mongoshot.comparison.expectation.mismatch import FieldMismatch, PartMismatch
 from mongoshot.comparison.expectation.model import SECTIONS, fields_of, members
@@ -15,20 +15,22 @@ from mongoshot.comparison.text import CollectionDifference
 from mongoshot.snapshot.elements import ARRAY, DOCUMENT, framed, iterate_elements
 from mongoshot.snapshot.model import Collection, join_documents
 
+#: What is not as a rule asks, by collection.
+Refused = Mapping[str, tuple[PartMismatch, ...]]
+_T = TypeVar("_T")
 
-def filter_changes(changes: Changes, rules: Rules) -> Changes:
-    """Return changes as if what is left out had never been there.
+
+def filter_differences(
+    collections: Mapping[str, CollectionDifference], rules: Rules
+) -> Mapping[str, CollectionDifference]:
+    """Return differences as if what is left out had never been there.
 
     An update of nothing else is none. What a matcher compares stands as a whole in an update.
     """
     if not rules:
-        return changes
-    found = {
-        name: _filtered(difference, rules.of(name))
-        for name, difference in changes.collections.items()
-        if rules.of(name).mode != "ignore"
-    }
-    return replace(changes, collections={name: each for name, each in found.items() if each})
+        return collections
+    found = {name: _filtered(each, rules.of(name)) for name, each in looked_at(collections, rules)}
+    return {name: each for name, each in found.items() if each}
 
 
 def filter_collections(
@@ -37,11 +39,12 @@ def filter_collections(
     """Return collections as if what is left out of their documents was not there."""
     if not rules:
         return collections
-    return {
-        name: _stripped(collection, rules.of(name))
-        for name, collection in collections.items()
-        if rules.of(name).mode != "ignore"
-    }
+    return {name: _stripped(each, rules.of(name)) for name, each in looked_at(collections, rules)}
+
+
+def looked_at(collections: Mapping[str, _T], rules: Rules) -> Iterator[tuple[str, _T]]:
+    """Yield the collections that rules do not ignore."""
+    return (pair for pair in collections.items() if rules.of(pair[0]).mode != "ignore")
 
 
 def _filtered(difference: CollectionDifference, scope: Scope) -> CollectionDifference:
@@ -74,11 +77,30 @@ def _strip_chunks(collection: Collection, scope: Scope) -> Iterator[bytes]:
     return join_documents(stripped)
 
 
-def find_refused(documents: Iterable[tuple[str, bytes]], scope: Scope) -> tuple[PartMismatch, ...]:
+def find_refused(collections: Mapping[str, CollectionDifference], rules: Rules) -> Refused:
     """Find values that are not what a rule's Python object says that it equals.
 
-    Takes the documents of a collection as they are, each with the section that it stands in.
+    Looks at the documents of a difference as they are now, with nothing left out yet.
     """
+    return {
+        name: _refused(
+            [("updated", change.after) for change in found.updated]
+            + [("inserted", document) for document in found.inserted],
+            rules.of(name),
+        )
+        for name, found in looked_at(collections, rules)
+    }
+
+
+def find_refused_of_state(collections: Mapping[str, Collection], rules: Rules) -> Refused:
+    """Find such values in whole collections."""
+    return {
+        name: _refused((("documents", each) for each in found.documents()), rules.of(name))
+        for name, found in looked_at(collections, rules)
+    }
+
+
+def _refused(documents: Iterable[tuple[str, bytes]], scope: Scope) -> tuple[PartMismatch, ...]:
     if not scope.asks:
         return ()
     found = []

@@ -13,8 +13,10 @@ Format version 1, readable Extended JSON:
 An update also has, by path, the keys of each (sub)document that are `reordered`: that stand neither
 as before nor, the new ones, behind those. A definition has `type`, `options` and, by name,
 `indexes` where they are not those of a collection that was made by writing to it. A `"kind":
-"state"` has for each collection its `definition` and its `documents`. What it was recorded against,
-`scenario` and `digest`, is told when an expectation fails, and not compared.
+"state"` has for each collection its `definition` and its `documents`. A large state is a `"kind":
+"difference"`: as the scenario, but for this, which is said as changes are; what a dropped
+collection held is not. What it was recorded against, `scenario` and `digest`, is told when an
+expectation fails, and not compared.
 
 Placeholders stand for ids and dates that the test made: `{"$oid": "ObjectId-1"}`, `{"$uuid":
 "UUID-1"}`, `{"$date": "now"}`, and for an id as a string `{"$oid": "ObjectId-1 as text"}`. No value
@@ -28,7 +30,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
@@ -38,7 +40,11 @@ from mongoshot.errors import ExpectationError, InvalidExtendedJSONError
 from mongoshot.snapshot.elements import ARRAY, DOCUMENT, iterate_elements
 from mongoshot.snapshot.encoding import from_extended_json
 
+#: How the expectation of a state is written: whole, or as its difference from the scenario.
+StateKind: TypeAlias = Literal["state", "difference"]
+
 FORMAT_VERSION = 1
+KINDS = ("changes", *get_args(StateKind))
 
 #: One thing that an expectation says: its section, which document or part it is about, and which of
 #: several with the same `_id`, or none, from 0.
@@ -79,7 +85,7 @@ def parse_expectation(text: str) -> Expectation:
                 f" mongoshot reads version {FORMAT_VERSION}; pip install -U mongoshot, or {remedy}"
             )
         kind, scenario, digest = (document[key] for key in ("kind", "scenario", "digest"))
-        if kind not in ("changes", "state") or not isinstance(scenario + digest, str):
+        if kind not in KINDS or not isinstance(scenario + digest, str):
             raise TypeError(f"kind {kind!r}, scenario {scenario!r}")  # noqa: TRY301
         facets = {
             name: _read_collection(bytes(collection.raw))

@@ -79,6 +79,21 @@ def state_to_text(
     )
 
 
+def state_difference_to_text(
+    differences: Mapping[str, CollectionDifference],
+    scenario: str,
+    digest: str,
+    provenance: Provenance | None = None,
+) -> str:
+    """Write a state as what differs from the scenario that it was staged from.
+
+    `differences` are those from the scenario to the state, by collection; `provenance` is what it
+    is for a whole state.
+    """
+    collections = {name: _changes_tree(c) for name, c in differences.items()}
+    return _to_text("difference", scenario, digest, collections, provenance)
+
+
 def _to_text(
     kind: str,
     scenario: str,

@@ -243,7 +243,8 @@ BEFORE = """
     def test_xfailed(compare):
         compare()
 
-    def test_failed(compare):
+    @pytest.mark.parametrize("id", ["a", "b"])
+    def test_failed(compare, id):
         compare()
         compare()
 
@@ -298,9 +299,10 @@ AFTER = """
         assert False
         compare()
 
-    def test_failed(compare):
+    @pytest.mark.parametrize("id", ["a", "b"])
+    def test_failed(compare, id):
         compare()
-        assert False
+        assert id == "a"
         compare()
 
     def test_setup(fails, compare):
@@ -342,7 +344,7 @@ def aged(pytester: pytest.Pytester, run: Run) -> dict[str, bytes]:
     pytester.makepyfile(**{"test_gone": PLAIN, "below/deep/test_deep": PLAIN})
     pytester.makepyfile(test_2=BEFORE, test_broken=PLAIN, test_not_here=PLAIN)
     pytester.makepyfile(test_1=PLAIN + "\n" + PLAIN.replace("test_it", "test_gone"))
-    run("--snapshot-update").assert_outcomes(passed=12 + 6)
+    run("--snapshot-update").assert_outcomes(passed=13 + 6)
     for name in ("test_gone.py", "below/deep/test_deep.py"):
         (pytester.path / name).unlink()
     pytester.makepyfile(test_1=PLAIN, test_2=AFTER, test_broken="import nothing_like_that")
@@ -399,7 +401,7 @@ def test_what_a_run_leaves_out_is_kept(
         (("--snapshot-ignore-file-extensions", "json"), set()),
         (("test_1.py", "--rootdir", str(here / "below")), {ONE + "test_gone.json"}),
         ((*with_cache, "--ff"), UNUSED),
-        ((*with_cache, "--lf"), set()),
+        ((*with_cache, "--lf"), set()),  # without test_failed[a], which is there
     ]
     for arguments, removed in cases:
         run("--snapshot-update", *arguments)

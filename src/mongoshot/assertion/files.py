@@ -180,11 +180,8 @@ def _unneeded(directory: Path, run: RunRecord) -> Iterator[Path]:
         all_known = not files or any(run.is_complete(file) for file in files)
         for path in paths:
             owners = [tests[stem] for stem in owners_of(path.stem) if stem in tests]
-            if (
-                all(run.has_passed(test) for test in owners)
-                if owners
-                else all_known and _is_ours(path)
-            ):
+            unneeded = all(map(run.has_passed, owners)) if owners else all_known
+            if unneeded and (owners or _is_ours(path)):
                 yield path
 
 

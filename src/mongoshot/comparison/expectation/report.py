@@ -69,7 +69,8 @@ def summarize(mismatch: Mismatch) -> str:
             f" {mismatch.kind}"
         )
     counts = (f"{_printable(name)}: {_counts(p)}" for name, p in mismatch.collections.items())
-    return f"{mismatch.kind} not as expected in {'; '.join(counts)}"
+    what = "changes" if mismatch.kind == "changes" else "state"
+    return f"{what} not as expected in {'; '.join(counts)}"
 
 
 def brief(mismatch: Mismatch) -> Brief:

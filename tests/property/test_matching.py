@@ -25,10 +25,11 @@ def most(table: list[list[bool]]) -> int:
     """Count the pairs of the best assignment by trying all."""
     width = len(table[0]) if table else 0
     choices = [*range(width), *[width] * len(table)]  # `width` is none
-    return max(
+    best: int = max(
         sum(j < width and table[i][j] for i, j in enumerate(chosen))
         for chosen in permutations(choices, len(table))
     )
+    return best
 
 
 @given(tables.filter(lambda table: len(table) <= 4 and (not table or len(table[0]) <= 4)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -129,6 +130,28 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         # as far (see ExpectationExtension.discover_snapshots).
         item.mongoshot_passed = True  # type: ignore[attr-defined]
     return result
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    """Say what is not as expected where a test compares its changes with lists and dicts."""
+    if "mongoshot.comparison.difference" not in sys.modules:
+        return None  # neither side can be of ours
+    from mongoshot.assertion.inline_report import explain_inline
+
+    return explain_inline(op, left, right)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show in full what a failed test has changed where it asked whether anything has."""
+    report = yield
+    changes: ObservedChanges | None = getattr(item, "funcargs", {}).get("db_changes")
+    if report.when == "call" and report.failed and changes is not None and changes.found:
+        report.sections.append(("mongoshot: what the test changed", changes.show_found()))
+    return report
 
 
 @pytest.fixture(scope="session")

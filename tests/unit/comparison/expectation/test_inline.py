@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 import enum
 import re
+import subprocess
+import sys
 import uuid
 from collections import OrderedDict
 from decimal import Decimal
@@ -271,6 +273,18 @@ def test_a_frozen_clock_makes_dates_of_its_own_class() -> None:
         """As freezegun's."""
 
     assert accepts(FakeDatetime(2024, 5, 1, 12, 0, 0, 999), datetime.datetime(2024, 5, 1, 12))
+
+
+def test_it_may_be_imported_while_the_clock_is_frozen() -> None:
+    code = """if 1:
+        import datetime
+        real = datetime.datetime
+        datetime.datetime = type("FakeDatetime", (real,), {})
+        from mongoshot.comparison.expectation.inline import encode_value
+        datetime.datetime = real
+        print(encode_value(real(2024, 5, 1)) is not None)
+    """
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == ["True"]
 
 
 def test_a_symbol_is_no_string() -> None:

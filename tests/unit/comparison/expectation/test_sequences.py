@@ -101,6 +101,7 @@ def test_what_says_itself_what_it_equals_is_asked() -> None:
 
 def test_lists_by_value_and_unordered() -> None:
     assert inserted(A, B) == unordered([B, A])
+    assert unordered([B, A]) == inserted(A, B)
     assert inserted(A, B) == by_value([{"x": 2.0, "_id": 2}, {"x": Int64(1), "_id": 1}])
     assert inserted(A, B) == [by_value({"x": 2.0, "_id": 2}), A]
     assert inserted(A) != by_value(A)

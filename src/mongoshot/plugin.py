@@ -124,7 +124,14 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         with _one_line():
             changes = fixtures["staged"].changes()
         if changes:
-            pytest.fail(f"marked readonly, this test has written\n{changes}", pytrace=False)
+            from mongoshot.assertion.changes import show_changes
+            from mongoshot.comparison.text import summarize
+
+            pytest.fail(
+                f"marked readonly, this test has written: {summarize(changes.collections)}\n"
+                + show_changes(changes),
+                pytrace=False,
+            )
     if "db_snapshot" in fixtures:
         # Whose expectations it did not look at, it does not use; one that failed may not have got
         # as far (see ExpectationExtension.discover_snapshots).
@@ -150,7 +157,10 @@ def pytest_runtest_makereport(
     report = yield
     changes: ObservedChanges | None = getattr(item, "funcargs", {}).get("db_changes")
     if report.when == "call" and report.failed and changes is not None and changes.found:
-        report.sections.append(("mongoshot: what the test changed", changes.show_found()))
+        from mongoshot.assertion.changes import show_changes
+
+        shown = show_changes(changes.found)
+        report.sections.append(("mongoshot: what the test changed", shown))
     return report
 
 

@@ -13,6 +13,14 @@ from mongoshot.errors import UsageError
 MOST_LINES = 40
 
 
+def show_changes(changes: Changes) -> str:
+    """Write changes for a person: how much in each collection, then a screenful of what."""
+    lines = str(changes).splitlines()
+    if len(lines) > MOST_LINES:
+        lines[MOST_LINES:] = [f"… and {len(lines) - MOST_LINES} more lines"]
+    return "\n".join(lines)
+
+
 class ObservedChanges:
     """Be `db_changes`: what has happened to the database up to the moment it is looked at.
 
@@ -45,14 +53,6 @@ class ObservedChanges:
         """Tell whether anything has changed until now."""
         self.found = self.read()
         return bool(self.found)
-
-    def show_found(self) -> str:
-        """Write for a person what `bool()` has found when it last looked, a screenful at most."""
-        lines = str(self.found).splitlines()
-        if len(lines) > MOST_LINES:
-            more = len(lines) - MOST_LINES
-            lines[MOST_LINES:] = [f"… and {more} more lines: print(db_changes) shows all of them"]
-        return "\n".join(lines)
 
     def __str__(self) -> str:
         """Write the changes until now for a person."""

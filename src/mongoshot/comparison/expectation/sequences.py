@@ -149,7 +149,7 @@ def expected_items(other: object) -> list[object] | None:
         return [ByValue(item) for item in other.expected]
     if isinstance(other, Unordered):
         return list(other.items)
-    return other if isinstance(other, list) else None
+    return other if isinstance(other, list) and not decides_itself(other) else None
 
 
 def pattern_of(expected: object) -> Pattern:

@@ -99,6 +99,17 @@ def test_what_says_itself_what_it_equals_is_asked() -> None:
     assert inserted(A, B) != HasLen(3)
 
 
+def test_a_list_of_somebodys_may_say_itself_what_it_equals() -> None:
+    class AtLeast(list[Any]):
+        def __eq__(self, other: object) -> bool:
+            return isinstance(other, list) and all(item in other for item in self)
+
+        __hash__ = None
+
+    assert inserted(A, B) == AtLeast([B])
+    assert inserted(A, B) != AtLeast([B, {}])
+
+
 def test_lists_by_value_and_unordered() -> None:
     assert inserted(A, B) == unordered([B, A])
     assert unordered([B, A]) == inserted(A, B)

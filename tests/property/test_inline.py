@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from mongoshot import by_value, unordered
 from mongoshot.assertion.inline_report import explain_inline
 from mongoshot.comparison.documents import Value
-from mongoshot.comparison.expectation.inline import make_pattern
-from mongoshot.comparison.expectation.inline_mismatch import find_fields
-from mongoshot.comparison.expectation.pairing import pair
-from mongoshot.comparison.expectation.sequences import Documents
+from mongoshot.comparison.inline.expected import make_pattern
+from mongoshot.comparison.inline.mismatch import find_fields
+from mongoshot.comparison.inline.pairing import pair
+from mongoshot.comparison.inline.sequences import Documents
 
 keys = st.sampled_from(["_id", "a", "b", "", "0", "a.b", "é"])
 #: Few of each, and almost equal.

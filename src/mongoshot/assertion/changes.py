@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mongoshot.comparison.difference import Changes
-from mongoshot.comparison.expectation.inline import decides_itself
-from mongoshot.comparison.expectation.sequences import ByCollection, Documents, Updates
+from mongoshot.comparison.inline.expected import decides_itself
+from mongoshot.comparison.inline.sequences import ByCollection, Documents, Updates
 from mongoshot.errors import UsageError
 
 #: Lines of a report of what a test has changed.

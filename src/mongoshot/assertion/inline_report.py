@@ -7,16 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from mongoshot.comparison.documents import Value, identity_of
-from mongoshot.comparison.expectation.inline import decides_itself, encode_value
-from mongoshot.comparison.expectation.inline_mismatch import (
+from mongoshot.comparison.inline.expected import decides_itself, encode_value
+from mongoshot.comparison.inline.mismatch import (
     ABSENT,
     InlineField,
     InlineMismatch,
     find_fields,
     find_mismatch,
 )
-from mongoshot.comparison.expectation.rules import items_of
-from mongoshot.comparison.expectation.sequences import ByCollection, Observed, expected_items
+from mongoshot.comparison.inline.sequences import ByCollection, Observed, expected_items
+from mongoshot.comparison.sameness import items_of
 from mongoshot.comparison.text import name_path
 from mongoshot.snapshot.elements import ARRAY, DOCUMENT
 

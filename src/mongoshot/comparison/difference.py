@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 
 from mongoshot.comparison.documents import DocumentChange, compare_documents
-from mongoshot.comparison.expectation.sequences import (
+from mongoshot.comparison.inline.sequences import (
     ByCollection,
     Documents,
     Found,

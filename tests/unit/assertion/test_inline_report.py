@@ -12,7 +12,7 @@ from dirty_equals import IsInt, IsList, IsStr
 
 from mongoshot import by_value, compare, unordered
 from mongoshot.assertion.inline_report import explain_inline
-from mongoshot.comparison.expectation.sequences import Documents
+from mongoshot.comparison.inline.sequences import Documents
 
 if TYPE_CHECKING:
     from tests.conftest import MakeState

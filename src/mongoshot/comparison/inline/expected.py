@@ -26,8 +26,8 @@ from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
 
 from mongoshot.comparison.documents import Value
-from mongoshot.comparison.expectation.pairing import Pattern, pair
-from mongoshot.comparison.expectation.rules import Rule, items_of, same_by_value
+from mongoshot.comparison.inline.pairing import Pattern, pair
+from mongoshot.comparison.sameness import Rule, items_of, same_by_value
 from mongoshot.errors import UsageError
 from mongoshot.snapshot.elements import (
     ARRAY,

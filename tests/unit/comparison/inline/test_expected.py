@@ -23,7 +23,7 @@ from dirty_equals import Contains, IsApprox, IsInt, IsList, IsPartialDict, IsStr
 
 from mongoshot import by_value, same_type, unordered, within
 from mongoshot.comparison.documents import Value
-from mongoshot.comparison.expectation.inline import make_pattern
+from mongoshot.comparison.inline.expected import make_pattern
 from mongoshot.errors import UsageError
 
 NOON = datetime.datetime(2024, 5, 1, 12, 0, 0, 123_000)
@@ -280,7 +280,7 @@ def test_it_may_be_imported_while_the_clock_is_frozen() -> None:
         import datetime
         real = datetime.datetime
         datetime.datetime = type("FakeDatetime", (real,), {})
-        from mongoshot.comparison.expectation.inline import encode_value
+        from mongoshot.comparison.inline.expected import encode_value
         datetime.datetime = real
         print(encode_value(real(2024, 5, 1)) is not None)
     """

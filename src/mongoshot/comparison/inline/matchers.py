@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from mongoshot.comparison.documents import Value
-from mongoshot.comparison.expectation.inline import ByValue, Unordered
-from mongoshot.comparison.expectation.rules import (
+from mongoshot.comparison.inline.expected import ByValue, Unordered
+from mongoshot.comparison.sameness import (
     Rule,
     SameType,
     Tolerance,

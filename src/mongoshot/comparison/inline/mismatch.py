@@ -8,16 +8,16 @@ from itertools import zip_longest
 from typing import Any, Final
 
 from mongoshot.comparison.documents import Value, identity_of, path_step, unique_fields
-from mongoshot.comparison.expectation.inline import (
+from mongoshot.comparison.inline.expected import (
     ByValue,
     Unordered,
     encode_value,
     make_pattern,
 )
-from mongoshot.comparison.expectation.pairing import pair
-from mongoshot.comparison.expectation.rules import items_of, type_name
-from mongoshot.comparison.expectation.sequences import Observed, normalize, pattern_of
+from mongoshot.comparison.inline.pairing import pair
+from mongoshot.comparison.inline.sequences import Observed, normalize, pattern_of
 from mongoshot.comparison.matching import nearest
+from mongoshot.comparison.sameness import items_of, type_name
 from mongoshot.snapshot.elements import ARRAY, DOCUMENT, framed
 
 

@@ -13,7 +13,7 @@ from dirty_equals import Contains, HasLen, IsInt, IsList, IsPartialDict
 
 from mongoshot import by_value, compare, unordered
 from mongoshot.comparison.difference import Difference
-from mongoshot.comparison.expectation.sequences import Documents, Updates
+from mongoshot.comparison.inline.sequences import Documents, Updates
 
 if TYPE_CHECKING:
     from tests.conftest import MakeState

@@ -11,8 +11,8 @@ from bson.decimal128 import Decimal128
 
 from mongoshot import by_value, same_type, unordered, within
 from mongoshot.comparison.documents import Value
-from mongoshot.comparison.expectation.matchers import Rule
-from mongoshot.comparison.expectation.rules import type_name
+from mongoshot.comparison.inline.matchers import Rule
+from mongoshot.comparison.sameness import type_name
 from mongoshot.errors import UsageError
 from mongoshot.snapshot.encoding import from_extended_json
 

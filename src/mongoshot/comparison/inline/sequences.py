@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Generic, Literal, TypeVar, overload
 
 from mongoshot.comparison.documents import DocumentChange, Value
-from mongoshot.comparison.expectation.inline import (
+from mongoshot.comparison.inline.expected import (
     ByValue,
     Unordered,
     decides_itself,
     make_pattern,
 )
-from mongoshot.comparison.expectation.pairing import Pattern, pair
+from mongoshot.comparison.inline.pairing import Pattern, pair
 from mongoshot.snapshot.elements import ARRAY, DOCUMENT, framed, iterate_elements
 from mongoshot.snapshot.model import decode
 

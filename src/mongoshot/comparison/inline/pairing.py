@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from mongoshot.comparison.documents import Value
-from mongoshot.comparison.expectation.rules import items_of
 from mongoshot.comparison.matching import assign
+from mongoshot.comparison.sameness import items_of
 from mongoshot.snapshot.elements import ARRAY, DOCUMENT, iterate_elements
 
 #: Tells whether a value is as expected.

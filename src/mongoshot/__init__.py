@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mongoshot.comparison.difference import Changes, Difference, compare
+    from mongoshot.comparison.inline.matchers import by_value, same_type, unordered, within
     from mongoshot.errors import MongoshotError
     from mongoshot.recording.capture import capture
     from mongoshot.snapshot.directory import Snapshot
@@ -21,9 +22,13 @@ _HOMES = {
     "ResetReport": "mongoshot.staging.staged",
     "Snapshot": "mongoshot.snapshot.directory",
     "Staged": "mongoshot.staging.staged",
+    "by_value": "mongoshot.comparison.inline.matchers",
     "capture": "mongoshot.recording.capture",
     "compare": "mongoshot.comparison.difference",
     "restore": "mongoshot.staging.staged",
+    "same_type": "mongoshot.comparison.inline.matchers",
+    "unordered": "mongoshot.comparison.inline.matchers",
+    "within": "mongoshot.comparison.inline.matchers",
 }
 
 __all__ = [
@@ -33,9 +38,13 @@ __all__ = [
     "ResetReport",
     "Snapshot",
     "Staged",
+    "by_value",
     "capture",
     "compare",
     "restore",
+    "same_type",
+    "unordered",
+    "within",
 ]
 
 

@@ -60,7 +60,7 @@ def test_the_life_of_an_expectation(pytester: pytest.Pytester, run: Run) -> None
         [
             "E * changes not as expected in orders: 1 otherwise; payments: 1 otherwise",
             'E * orders ~ _id 1: status  expected "open" → "paid", is "open" → "payed"',
-            "E * payments ~ _id 1: amount  expected 5, is 5.0 (int expected, is double)",
+            "E * payments ~ _id 1: amount  expected 5, is 5.0 (int32 expected, is double)",
             "E * if this is how it should be, type: pytest --snapshot-update",
         ]
     )

@@ -329,7 +329,7 @@ def test_a_readonly_test_that_writes_fails(pytester: pytest.Pytester, run: Run) 
     result.assert_outcomes(passed=3, failed=2)
     result.stdout.fnmatch_lines(
         [
-            "marked readonly, this test has written",
+            "marked readonly, this test has written: orders: 1 updated",
             "shop → *: 1 collection differs",
             "*orders *1 updated",
             "*~ _id 1",

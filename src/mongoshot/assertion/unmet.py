@@ -44,7 +44,7 @@ class Unmet:
         return brief(self.written.mismatch).complete
 
 
-def unmet_expectations(snapshot: SnapshotAssertion) -> list[Unmet]:
+def unmet_expectations(snapshot: object) -> list[Unmet]:
     """Return what the test that was given `snapshot` did not meet: of each file, the last time."""
     found: dict[str, Unmet] = {}
     for result in results_of_test(snapshot):
@@ -54,9 +54,9 @@ def unmet_expectations(snapshot: SnapshotAssertion) -> list[Unmet]:
     return list(found.values())
 
 
-def results_of_test(snapshot: SnapshotAssertion) -> Iterator[AssertionResult]:
+def results_of_test(snapshot: object) -> Iterator[AssertionResult]:
     """Find the results, also of what `with_defaults` made of the fixture: its place is the same."""
-    if not isinstance(snapshot, SnapshotAssertion):  # a fixture of the user's own by this name
+    if not isinstance(snapshot, SnapshotAssertion):  # none, or a fixture of the user's own
         return
     # No public way leads to these. They stand last: the test has only just run.
     assertions = snapshot.session._assertions  # noqa: SLF001

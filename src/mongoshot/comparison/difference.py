@@ -8,14 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from mongoshot.comparison.documents import DocumentChange, compare_documents
+from mongoshot.comparison.inline.sequences import (
+    ByCollection,
+    Documents,
+    Found,
+    Section,
+    Updates,
+)
 from mongoshot.comparison.pairing import pair_documents
 from mongoshot.comparison.provenance import Provenance
 from mongoshot.comparison.text import CollectionDifference, render, summarize
 from mongoshot.errors import UsageError
-from mongoshot.snapshot.model import Collection, State, decode
+from mongoshot.snapshot.model import Collection, State
 
 
 @dataclass(frozen=True)
@@ -43,22 +49,27 @@ class Difference:
         return f"<{type(self).__name__}: {summarize(self.collections)}>"
 
     @property
-    def inserted(self) -> Mapping[str, list[dict[str, Any]]]:
-        """Return the inserted documents as Python values, by collection; [] where none."""
-        return self._by_collection(lambda c: [decode(document) for document in c.inserted])
+    def inserted(self) -> ByCollection[Documents]:
+        """Return the inserted documents by collection, to compare exactly with dicts."""
+        return self._by_collection(Documents, "inserted")
 
     @property
-    def updated(self) -> Mapping[str, list[tuple[dict[str, Any], dict[str, Any]]]]:
-        """Return pairs of a document before and after, by collection; [] where none."""
-        return self._by_collection(lambda c: [change.decoded() for change in c.updated])
+    def updated(self) -> ByCollection[Updates]:
+        """Return pairs of a document before and after, by collection."""
+        return self._by_collection(Updates, "updated")
 
     @property
-    def deleted(self) -> Mapping[str, list[dict[str, Any]]]:
-        """Return the deleted documents as Python values, by collection; [] where none."""
-        return self._by_collection(lambda c: [decode(document) for document in c.deleted])
+    def deleted(self) -> ByCollection[Documents]:
+        """Return the deleted documents by collection, to compare exactly with dicts."""
+        return self._by_collection(Documents, "deleted")
 
-    def _by_collection(self, read: Any) -> Mapping[str, list[Any]]:
-        return _EmptyByDefault({name: read(c) for name, c in self.collections.items() if read(c)})
+    def _by_collection(self, kind: type[Found], section: Section) -> ByCollection[Found]:
+        found = {
+            name: kind(section, name, raw)
+            for name, difference in self.collections.items()
+            if (raw := getattr(difference, section))
+        }
+        return ByCollection(kind, section, found)
 
 
 @dataclass(frozen=True, repr=False)
@@ -72,11 +83,6 @@ class Changes(Difference):
     scenario: str = ""
     digest: str = ""
     provenance: Callable[[], Provenance] | None = field(default=None, compare=False)
-
-
-class _EmptyByDefault(dict[str, list[Any]]):
-    def __missing__(self, key: str) -> list[Any]:
-        return []
 
 
 def compare(left: State, right: State) -> Difference:

@@ -16,6 +16,7 @@ from mongoshot.comparison.difference import Changes, compare
 from mongoshot.comparison.documents import Value
 from mongoshot.comparison.expectation.rules import make_rules
 from mongoshot.comparison.provenance import Family, Provenance
+from mongoshot.comparison.sameness import Rule
 
 if TYPE_CHECKING:
     from tests.conftest import MakeState
@@ -127,7 +128,7 @@ class TestExclude:
             assert said(changed(rules=rules, orders=[{"_id": 2}], audit=[{"_id": 2}]), stored)
 
 
-class _Near:
+class _Near(Rule):
     """Compare numbers up to one, as `within` does."""
 
     def same(self, expected: Value, actual: Value) -> bool:
@@ -264,7 +265,7 @@ def test_without_rules_types_and_orders_of_fields_are_told(changed: Write) -> No
         ]
     )
     assert said(actual, stored)[2:] == [
-        'n  expected 1, is {"$numberLong": "1"} (int expected, is long)',
+        'n  expected 1, is {"$numberLong": "1"} (int32 expected, is int64)',
         'tags  expected ["a", "b"], is ["b", "a"] (the same elements in another order)',
         'due  expected now, is {"$date": "2026-09-22T16:13:20Z"}',
         "the document: the fields are in the order _id, m, n, tags, due, not _id, n, m, tags, due",

@@ -31,7 +31,8 @@ def test_inserted_updated_and_deleted_documents_are_told(make_state: MakeState) 
 
 def test_a_collection_without_changes_has_an_empty_list_of_them(make_state: MakeState) -> None:
     difference = compare(make_state(a=[]), make_state(a=[{"_id": 1}]))
-    assert (difference.updated["a"], difference.inserted["other"]) == ([], [])
+    assert difference.updated["a"] == []
+    assert difference.inserted["other"] == []
     assert "a" not in difference.updated
 
 

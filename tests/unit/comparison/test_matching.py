@@ -28,6 +28,7 @@ def find(missing: list[dict[str, Any]], candidates: list[dict[str, Any]]) -> lis
         (["xxx", "x..", "xx."], {0: 2, 1: 0, 2: 1}),
         (["x.", "x."], {0: 0}),
         (["xx"], {0: 0}),
+        (["x..", "x..", ".xx", ".x."], {0: 0, 2: 2, 3: 1}),
         (["..", ".."], {}),
     ],
 )

@@ -28,8 +28,8 @@ from mongoshot.comparison.expectation.model import (
 )
 from mongoshot.comparison.expectation.rules import Rules, Scope
 from mongoshot.comparison.matching import assign, nearest
-from mongoshot.snapshot.elements import DATE, DOCUMENT
-from mongoshot.snapshot.encoding.placeholders import written_placeholder
+from mongoshot.comparison.sameness import type_name
+from mongoshot.snapshot.elements import DATE
 
 Facets = Mapping[Facet, Value]
 Parts = dict[str, tuple[PartMismatch, ...]]
@@ -38,31 +38,6 @@ _MOVED = "the same elements in another order"
 
 #: In the order in which they are told.
 _VERDICTS = ("otherwise", "missing", "unexpected")
-
-# https://bsonspec.org/spec.html, by the names of https://www.mongodb.com/docs/manual/reference/bson-types/
-_TYPE_NAMES = {
-    0x01: "double",
-    0x02: "string",
-    0x03: "object",
-    0x04: "array",
-    0x05: "binData",
-    0x06: "undefined",
-    0x07: "objectId",
-    0x08: "bool",
-    0x09: "date",
-    0x0A: "null",
-    0x0B: "regex",
-    0x0C: "dbPointer",
-    0x0D: "javascript",
-    0x0E: "symbol",
-    0x0F: "javascriptWithScope",
-    0x10: "int",
-    0x11: "timestamp",
-    0x12: "long",
-    0x13: "decimal",
-    0x7F: "maxKey",
-    0xFF: "minKey",
-}
 
 
 def find_mismatch(
@@ -233,7 +208,7 @@ def _judge(scope: Scope, path: str, expected: Value, actual: Value) -> bool | No
 def _remark(expected: Value, actual: Value) -> str:
     if has_moved(expected, actual):
         return _MOVED
-    kinds = [_type_name(value) for value in (expected, actual)]
+    kinds = [type_name(value) for value in (expected, actual)]
     if kinds[0] != kinds[1]:
         return f"{kinds[0]} expected, is {kinds[1]}"
     if expected.type == actual.type == DATE:
@@ -249,15 +224,6 @@ def _later(expected: int, actual: int) -> str:
         return ""
     text = str(apart).removesuffix(", 0:00:00")
     return f"{text} {'later' if actual > expected else 'earlier'}"
-
-
-def _type_name(value: Value) -> str:
-    placeholder = written_placeholder(value.raw) if value.type == DOCUMENT else None
-    if placeholder is None:
-        return _TYPE_NAMES[value.type]
-    if "as text" in placeholder or "as upper-case text" in placeholder:
-        return "string"
-    return {"$oid": "objectId", "$uuid": "binData", "$date": "date"}[placeholder.split('"')[1]]
 
 
 def _changed_definition(expected: Value | None, actual: Value | None) -> tuple[FieldMismatch, ...]:

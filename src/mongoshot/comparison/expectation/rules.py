@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, Protocol, get_args, runtime_checkable
+from typing import Any, Literal, get_args
 
 from mongoshot.comparison.documents import Value, path_step, unique_fields
 from mongoshot.comparison.expectation.paths import Pattern, parse_pattern
+from mongoshot.comparison.sameness import Rule
 from mongoshot.errors import UsageError
 from mongoshot.snapshot.elements import ARRAY, DOCUMENT, framed, iterate_elements
 from mongoshot.snapshot.model import decode
@@ -19,17 +20,8 @@ from mongoshot.snapshot.model import decode
 Mode = Literal["exact", "contains", "ignore"]
 
 
-@runtime_checkable
-class Matcher(Protocol):
-    """Compare two values otherwise than byte by byte."""
-
-    def same(self, expected: Value, actual: Value) -> bool:
-        """Tell whether two values count as the same."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Rule):
     """Ask a Python object whether it equals what is, whatever the stored expectation has there."""
 
     object: Any
@@ -53,7 +45,7 @@ class Scope:
 
     mode: Mode = "exact"
     excluded_paths: tuple[str, ...] = ()
-    matchers: tuple[tuple[str, Matcher], ...] = ()
+    matchers: tuple[tuple[str, Rule], ...] = ()
 
     @cached_property
     def _exclusion(self) -> re.Pattern[str]:
@@ -61,14 +53,14 @@ class Scope:
         return re.compile(rf"(?:{'|'.join(self.excluded_paths)})(?=[.\[]|$)")
 
     @cached_property
-    def _matching(self) -> list[tuple[re.Pattern[str], Matcher]]:
+    def _matching(self) -> list[tuple[re.Pattern[str], Rule]]:
         return [(re.compile(path), matcher) for path, matcher in reversed(self.matchers)]
 
     def excludes(self, path: str) -> bool:
         """Tell whether a field is left out, or a document that it is in."""
         return bool(self.excluded_paths and self._exclusion.match(_dotted(path)))
 
-    def matcher(self, path: str) -> Matcher | None:
+    def matcher(self, path: str) -> Rule | None:
         """Return what compares the values of a field, None where they are compared exactly."""
         dotted = _dotted(path)
         return next((m for pattern, m in self._matching if pattern.fullmatch(dotted)), None)
@@ -120,7 +112,7 @@ class Rules:
     """
 
     exclude: tuple[Pattern, ...] = ()
-    match: tuple[tuple[Pattern, Matcher], ...] = ()
+    match: tuple[tuple[Pattern, Rule], ...] = ()
     collections: Mapping[str, Mode] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
@@ -171,7 +163,7 @@ def _patterns(exclude: object) -> tuple[Pattern, ...]:
     return tuple(parse_pattern(text, "exclude") for text in texts)
 
 
-def _matchers(match: object) -> tuple[tuple[Pattern, Matcher], ...]:
+def _matchers(match: object) -> tuple[tuple[Pattern, Rule], ...]:
     if match is None:
         return ()
     if not isinstance(match, Mapping):
@@ -186,7 +178,7 @@ def _matchers(match: object) -> tuple[tuple[Pattern, Matcher], ...]:
                 f"match: {path!r:.100} is given the class {matcher.__name__}; give an object:"
                 " same_type, within(0.01), unordered, by_value, or any that defines =="
             )
-        each = matcher if isinstance(matcher, Matcher) else Asked(matcher)
+        each = matcher if isinstance(matcher, Rule) else Asked(matcher)
         found.append((parse_pattern(path, "match"), each))
     return tuple(found)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +19,7 @@ if TYPE_CHECKING:
     from mongoshot.assertion.changes import ObservedChanges
     from mongoshot.assertion.state import ObservedState
     from mongoshot.assertion.stored import SnapshotAssertion, StoredExpectation
-    from mongoshot.assertion.unmet import Unmet
     from mongoshot.config import Settings
-    from mongoshot.review.proposal import Proposal
-    from mongoshot.review.store import Store
     from mongoshot.server.connection import Client, Database
     from mongoshot.staging.stage import Stage
     from mongoshot.staging.staged import Staged
@@ -34,12 +30,8 @@ _STAGED_FIXTURES = frozenset(
     {"mongo_client", "db", "staged", "db_changes", "db_state", "db_snapshot"}
 )
 _OWNER = "mongoshot_owner"
-_COLOURED = "mongoshot_coloured"
 _STATISTICS = "mongoshot_statistics"
-_TROUBLE = "mongoshot_trouble"
 _RUN: pytest.StashKey[Statistics] = pytest.StashKey()
-_PROPOSES: pytest.StashKey[bool] = pytest.StashKey()
-_UNLEFT: pytest.StashKey[str] = pytest.StashKey()
 _REPORT_HELP = "write what the run found not as expected as an HTML page, counted from the rootdir"
 _VERIFY_HELP = "prove before each test that the database is what its scenario says"
 
@@ -64,12 +56,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker and what watches the run, and ask where it is before a test can."""
+    """Register the marker, and what watches the run."""
     from mongoshot.assertion.run import RunRecord
+    from mongoshot.plugin.failing import FailingTests
 
     RunRecord.watch(config)
-    # Nobody reviews what a run in continuous integration leaves; pytest goes by the same two.
-    config.stash[_PROPOSES] = not (os.environ.get("CI") or os.environ.get("BUILD_NUMBER"))
+    config.pluginmanager.register(FailingTests(config), "mongoshot-failing")
     config.addinivalue_line(
         "markers",
         "scenario(*names, readonly=False): stage the database from these scenarios before the test,"
@@ -98,34 +90,24 @@ def _report_path(config: pytest.Config) -> Path | None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell each xdist worker whose server it shares, this process's, and where it prints to."""
+    """Tell each xdist worker whose server it shares: that of this process."""
     node.workerinput[_OWNER] = os.getpid()
-    node.workerinput[_COLOURED] = _is_coloured(node.config)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Add what an xdist worker has gathered to the statistics of the run."""
-    output: dict[str, Any] = getattr(node, "workeroutput", {})
-    if (gathered := output.get(_STATISTICS)) is not None:
+    if (gathered := getattr(node, "workeroutput", {}).get(_STATISTICS)) is not None:
         _statistics(node.config).merge(gathered)
-    if (trouble := output.get(_TROUBLE)) is not None:
-        node.config.stash[_UNLEFT] = trouble
 
 
 def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Say what staging has cost, what it found on the way, and what there is to review."""
+    """Say what staging has cost, and what it found on the way."""
     if _RUN in config.stash and config.get_verbosity() >= 0:
         for line in config.stash[_RUN].lines():
             terminalreporter.write_line(f"mongoshot: {line}")
-    if _UNLEFT in config.stash:
-        terminalreporter.write_line(f"mongoshot: {config.stash[_UNLEFT]}")
-    failed = exitstatus in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED)
-    if failed and config.stash[_PROPOSES] and (count := _store(config).count()):
-        noun = "expectation" if count == 1 else "expectations"
-        terminalreporter.write_line(f"mongoshot: {count} {noun} to review: mongoshot review")
 
 
 def _statistics(config: pytest.Config) -> Statistics:
@@ -168,99 +150,15 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         with _one_line():
             changes = fixtures["staged"].changes()
         if changes:
-            pytest.fail(f"marked readonly, this test has written\n{changes}", pytrace=False)
+            from mongoshot.assertion.changes import show_changes
+            from mongoshot.comparison.text import summarize
+
+            pytest.fail(
+                f"marked readonly, this test has written: {summarize(changes.collections)}\n"
+                + show_changes(changes),
+                pytrace=False,
+            )
     return result
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_assertrepr_compare(
-    config: pytest.Config, left: object, right: object
-) -> list[str] | None:
-    """Say what is not as expected, most of it in pytest's eight lines."""
-    if "mongoshot.assertion.stored" not in sys.modules:
-        return None
-    from mongoshot.assertion.explanation import explain_comparison
-
-    return explain_comparison(left, right, in_full=_shows_all(config))
-
-
-def _shows_all(config: pytest.Config) -> bool:
-    """Tell whether pytest shows explanations of any length."""
-    in_ci = any(os.environ.get(name) for name in ("CI", "BUILD_NUMBER"))
-    return in_ci or config.get_verbosity(pytest.Config.VERBOSITY_ASSERTIONS) >= 2
-
-
-def _is_coloured(config: pytest.Config) -> bool:
-    """Tell whether what is printed goes to a terminal that shows colours."""
-    if config.getoption("xmlpath", None):
-        return False  # the file would hold the codes, too
-    worker: dict[str, Any] | None = getattr(config, "workerinput", None)
-    return bool(worker[_COLOURED] if worker else config.get_terminal_writer().hasmarkup)
-
-
-@pytest.hookimpl(tryfirst=True, wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Say in full what is not as expected, and leave what a failed test proposes for review.
-
-    Once the test has passed, that is withdrawn.
-    """
-    report = yield
-    if call.when != "call" or "db_snapshot" not in getattr(item, "funcargs", {}):
-        return report
-    from mongoshot.assertion.unmet import unmet_expectations
-
-    unmet = unmet_expectations(item.funcargs["db_snapshot"]) if report.failed else []  # type: ignore[attr-defined]
-    # A failure that is expected proposes nothing; what was skipped halfway says nothing.
-    if item.config.stash[_PROPOSES] and (
-        report.outcome != "skipped" or hasattr(report, "wasxfail")
-    ):
-        _leave_proposals(item, unmet)
-    if not _shows_all(item.config):
-        report.sections += _sections(item.config, unmet)
-    return report
-
-
-def _leave_proposals(item: pytest.Item, unmet: list[Unmet]) -> None:
-    from mongoshot.errors import ProposalError
-
-    try:
-        store = _store(item.config)
-        store.replace(item.nodeid, [_proposal(item, store, each) for each in unmet])
-    except ProposalError as error:
-        item.config.stash[_UNLEFT] = str(error)
-        if hasattr(item.config, "workeroutput"):
-            item.config.workeroutput[_TROUBLE] = str(error)
-
-
-def _store(config: pytest.Config) -> Store:
-    from mongoshot.review.store import Store
-
-    return Store(config.rootpath)
-
-
-def _proposal(item: pytest.Item, store: Store, unmet: Unmet) -> Proposal:
-    return store.propose(
-        item.nodeid,
-        unmet.index,
-        unmet.file,
-        expected=unmet.expected,
-        actual=unmet.written,
-        scenario=unmet.written.scenario,
-        report="\n".join(unmet.lines()),
-    )
-
-
-def _sections(config: pytest.Config, unmet: list[Unmet]) -> Iterator[tuple[str, str]]:
-    """Give the whole of what pytest shows the beginning of."""
-    from mongoshot.assertion.explanation import SCREENFUL, cap, colour
-
-    for each in unmet:
-        if not each.is_said_briefly:
-            lines = cap(each.lines(), SCREENFUL, "mongoshot review shows all")
-            shown = colour(lines) if _is_coloured(config) else lines
-            yield f"mongoshot: {each.name}", "\n".join(shown)
 
 
 @pytest.fixture(scope="session")

@@ -132,7 +132,7 @@ class FailingTests:
                     each.index,
                     each.file,
                     expected=each.expected,
-                    actual=each.written,
+                    actual=str(each.written),
                     scenario=each.written.scenario,
                     report="\n".join(each.lines()),
                 )

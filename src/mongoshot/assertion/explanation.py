@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from mongoshot.assertion.stored import StoredExpectation
-from mongoshot.assertion.unmet import unmet_expectation
-from mongoshot.assertion.written import TO_UPDATE
+from mongoshot.assertion.unmet import TO_UPDATE, unmet_expectation
 from mongoshot.comparison.expectation.report import BRIEF_LINES, SIGNS, brief
 
 #: Lines that are shown of an explanation: about a screenful, and where all of it was asked for.

@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from mongoshot.assertion.state import ObservedState
 from mongoshot.comparison.documents import Value, identity_of
+from mongoshot.comparison.expectation.model import SECTIONS
 from mongoshot.comparison.inline.expected import decides_itself, encode_value
 from mongoshot.comparison.inline.mismatch import (
     ABSENT,
@@ -35,10 +37,12 @@ def explain_inline(op: str, left: object, right: object) -> list[str] | None:
     """Say why `left == right` does not hold, for `pytest_assertrepr_compare`.
 
     Returns lines of text, about MOST_LINES at most, or None where neither side is what a test has
-    inserted, updated or deleted, or the other one says itself what it equals.
+    inserted, updated, deleted or left, or the other one says itself what it equals.
     """
-    if not isinstance(left, Observed | ByCollection):
+    if not isinstance(left, Observed | ByCollection | ObservedState):
         left, right = right, left
+    if isinstance(left, ObservedState) and expected_items(right) is not None:
+        left = left.found()
     if op != "==" or not isinstance(left, Observed | ByCollection):
         return None
     compared = [(left, right)] if isinstance(left, Observed) else _by_collection(left, right)
@@ -90,7 +94,7 @@ def _report(mismatches: Sequence[InlineMismatch]) -> Iterator[str]:
 
 def _counts(mismatch: InlineMismatch) -> str:
     return (
-        f"{_printable(mismatch.collection)}: {mismatch.found} {mismatch.section},"
+        f"{_printable(mismatch.collection)}: {mismatch.found} {SECTIONS[mismatch.section]},"
         f" {mismatch.expected} expected: {_totals(_wrong(mismatch))}"
     )
 
@@ -130,9 +134,15 @@ def _blocks(mismatch: InlineMismatch) -> Iterator[_Block]:
             lines.append(f"    … and {len(fields) - MOST_FIELDS} more fields")
         yield "otherwise", lines
     for expected in mismatch.missing:
-        yield "missing", [f"- expected, and not {mismatch.section}: {_cut(_text(expected))}"]
+        yield (
+            "missing",
+            [f"- expected, and not {SECTIONS[mismatch.section]}: {_cut(_text(expected))}"],
+        )
     for actual in mismatch.unexpected:
-        yield "not expected", [f"+ {mismatch.section}, and not expected: {_cut(str(actual))}"]
+        yield (
+            "not expected",
+            [f"+ {SECTIONS[mismatch.section]}, and not expected: {_cut(str(actual))}"],
+        )
 
 
 def _name(actual: Value) -> str:

@@ -17,6 +17,8 @@ from mongoshot.comparison.expectation.model import StateKind
 from mongoshot.comparison.expectation.rules import Rules
 from mongoshot.comparison.expectation.size import measure
 from mongoshot.comparison.expectation.writing import state_difference_to_text, state_to_text
+from mongoshot.comparison.inline.expected import decides_itself
+from mongoshot.comparison.inline.sequences import Documents, expected_items
 from mongoshot.comparison.provenance import Provenance
 from mongoshot.errors import UsageError
 from mongoshot.snapshot.model import Collection, MemoryState, Scenario, State
@@ -46,8 +48,20 @@ class ObservedState:
         return ObservedState(self._read, self.scenario, collection, self._provenance)
 
     def __eq__(self, other: object) -> bool:
-        """Compare the state as it is now with a stored expectation."""
-        return bool(other == self) if not isinstance(other, ObservedState) else NotImplemented
+        """Compare the state as it is now with a stored expectation, or a collection with a list.
+
+        Raises UsageError for what can never be equal, as `!=` would pass where it is a mistake.
+        """
+        if isinstance(other, ObservedState):
+            return NotImplemented
+        if expected_items(other) is not None:
+            return self.found() == other
+        if not decides_itself(other):
+            raise UsageError(
+                f"db_state is compared with db_snapshot, and not with a {type(other).__name__};"
+                ' one collection also with a list: db_state["orders"] == [{…}]'
+            )
+        return bool(other == self)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -80,15 +94,16 @@ class ObservedState:
         text = state_difference_to_text(differences, *recorded, self._values_made())
         return text, find_refused(found, rules)
 
-    def documents(self) -> list[bytes]:
-        """Return the documents of the one collection as BSON, sorted by `_id`.
+    def found(self) -> Documents:
+        """Return the documents of the one collection, to compare with a list.
 
-        Those of a capped collection come in natural order, of a time series its buckets. Raises
-        UsageError where no single collection was chosen, or it is not there.
+        Those of a time series are its buckets. Raises UsageError where no single collection was
+        chosen, or it is not there.
         """
         if self._only is None:
             raise UsageError('compare one collection with a list: db_state["orders"] == […]')
-        return list(self._collections()[self._only].documents())
+        documents = self._collections()[self._only].documents()
+        return Documents("documents", self._only, list(documents))
 
     def _difference(self, collections: Mapping[str, Collection], rules: Rules) -> Difference:
         """Compare the scenario with the state, or their one collection."""

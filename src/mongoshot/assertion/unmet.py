@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from syrupy.assertion import AssertionResult
 
 
+TO_RECORD = "there is no expectation yet; to record it, type: pytest --snapshot-update"
+TO_UPDATE = "if this is how it should be, type: pytest --snapshot-update"
+
+
 @dataclass(frozen=True, slots=True)
 class Unmet:
     """Hold one expectation that was not met.
@@ -32,9 +36,15 @@ class Unmet:
     expected: str | None
     written: Written
 
-    def lines(self) -> list[str]:
-        """Say all that is not as expected."""
+    def report(self) -> list[str]:
+        """Say all that is not as expected, or what would be recorded."""
         return list(explain(self.written, is_stored=self.expected is not None))
+
+    def lines(self) -> list[str]:
+        """Say the same, and what to type if this is how it should be."""
+        if self.expected is None:
+            return [TO_RECORD, *self.report()]
+        return [*self.report(), *([TO_UPDATE] if self.written.mismatch else [])]
 
     @property
     def is_said_briefly(self) -> bool:

@@ -19,9 +19,6 @@ from mongoshot.comparison.expectation.rules import Rules
 from mongoshot.comparison.expectation.writing import changes_to_text
 from mongoshot.errors import ExpectationError, UsageError
 
-TO_RECORD = "there is no expectation yet; to record it, type: pytest --snapshot-update"
-TO_UPDATE = "if this is how it should be, type: pytest --snapshot-update"
-
 
 @dataclass(frozen=True, slots=True)
 class Asserted:
@@ -95,10 +92,8 @@ def matches(written: Written, stored: str) -> bool:
 def explain(written: Written, *, is_stored: bool) -> Iterator[str]:
     """Say all that is not as expected, or what would be recorded where there is no expectation."""
     if not is_stored:
-        yield TO_RECORD
         yield from describe(parse_expectation(written))
     elif written.mismatch is None:
         yield written.fault
     else:
         yield from report(written.mismatch)
-        yield TO_UPDATE

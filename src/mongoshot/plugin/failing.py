@@ -134,7 +134,7 @@ class FailingTests:
                     expected=each.expected,
                     actual=str(each.written),
                     scenario=each.written.scenario,
-                    report="\n".join(each.lines()),
+                    report="\n".join(each.report()),
                 )
                 for each in unmet
             ]

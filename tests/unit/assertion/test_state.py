@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import bson
 import pytest
 
+from mongoshot.assertion.inline_report import explain_inline
 from mongoshot.assertion.state import ObservedState
 from mongoshot.comparison.expectation.contrast import find_mismatch
 from mongoshot.comparison.expectation.model import StateKind, parse_expectation
@@ -125,16 +126,29 @@ def test_what_differs_is_expected_the_same_when_the_scenario_has_grown(observe: 
     assert find_mismatch(first, other)
 
 
-def test_documents_are_those_of_one_collection_as_they_are(observe: Any) -> None:
+def test_one_collection_is_compared_with_a_list(observe: Any) -> None:
     state = observe({"orders": []}, {"carts": FEW, "orders": MANY})
-    assert state["carts"].documents() == [bson.encode(document) for document in FEW]
-    assert len(state["orders"].documents()) == len(MANY)
+    assert state["carts"] == FEW
+    assert state["carts"] == FEW[::-1]
+    assert state["carts"] != FEW[1:]
+    assert state["orders"] == MANY
+    assert state["carts"].found()[0] == FEW[0]
     with pytest.raises(
         UsageError, match=r'compare one collection with a list: db_state\["orders"\]'
     ):
-        state.documents()
+        assert state == FEW
     with pytest.raises(UsageError, match="no collection 'oders' in the database: there are carts"):
-        state["oders"].documents()
+        assert state["oders"] == []
+    with pytest.raises(UsageError, match="db_state is compared with db_snapshot, and not with a"):
+        assert state != {"carts": FEW}
+
+
+def test_a_list_that_is_not_met_says_what_is_there(observe: Any) -> None:
+    state = observe({"orders": []}, {"carts": [{"_id": 1, "n": 1}, {"_id": 2, "n": 1}]})
+    lines = explain_inline("==", state["carts"], [{"_id": 1, "n": 1}, {"_id": 2, "n": 1.0}])
+    assert lines is not None
+    assert lines[0] == "carts: 2 there, 2 expected: 1 otherwise"
+    assert any("n  expected 1.0, is 1 (double expected, is int32)" in line for line in lines)
 
 
 def test_a_large_state_is_never_held_whole(write: Write) -> None:

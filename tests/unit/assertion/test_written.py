@@ -56,7 +56,7 @@ def said(actual: Written, expected: str) -> list[str]:
     """Say what is not as expected; nothing where all is."""
     if matches(actual, expected):
         return []
-    return [line.strip() for line in explain(actual, is_stored=True)][1:-1]
+    return [line.strip() for line in explain(actual, is_stored=True)][1:]
 
 
 class TestExclude:

@@ -22,7 +22,7 @@ from mongoshot.comparison.inline.pairing import Pattern, pair
 from mongoshot.snapshot.elements import ARRAY, DOCUMENT, framed, iterate_elements
 from mongoshot.snapshot.model import decode
 
-Section = Literal["inserted", "updated", "deleted"]
+Section = Literal["inserted", "updated", "deleted", "documents"]
 Raw = TypeVar("Raw")
 Item = TypeVar("Item")
 
@@ -93,7 +93,7 @@ class Observed(Sequence[Item], Generic[Raw, Item]):
 
 
 class Documents(Observed[bytes, dict[str, Any]]):
-    """Hold the documents of one collection that were inserted or deleted."""
+    """Hold documents of one collection: those that were inserted or deleted, or all."""
 
     __slots__ = ()
 

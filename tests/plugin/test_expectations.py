@@ -289,3 +289,44 @@ def test_a_changed_index_is_told_by_its_name(pytester: pytest.Pytester, run: Run
     run("-vv").stdout.fnmatch_lines(
         ["*the collection: options or indexes changed*", "*index total_1  (missing) → {*"]
     )
+
+
+def test_more_than_a_screenful_is_in_a_file(pytester: pytest.Pytester, run: Run) -> None:
+    module = pytester.makepyfile(
+        test_shop="""
+        import pytest
+
+        @pytest.mark.scenario("shop")
+        def test_many(db, db_changes, db_snapshot):
+            db.items.insert_many([{"_id": n, "n": n, "new": False} for n in range(100)])
+            assert db_changes == db_snapshot
+        """
+    )
+    run("--snapshot-update").assert_outcomes(passed=1)
+    module.write_text(module.read_text().replace("False", "True"))
+
+    plain = run()
+    plain.assert_outcomes(failed=1)
+    plain.stdout.fnmatch_lines(
+        [
+            "E * changes not as expected in items: 100 otherwise",
+            "E * items ~ _id 0: new  expected false, is true",
+            "E * … and 94 more",
+            "-* mongoshot: test_many -*",
+            "  ~ _id 28: inserted otherwise than expected",
+            "… and 144 more lines: .mongoshot/pending/*.txt",
+        ]
+    )
+    plain.stdout.no_fnmatch_line("*\x1b*")
+    [file] = pytester.path.joinpath(".mongoshot", "pending").rglob("*.txt")
+    assert "  ~ _id 99: inserted otherwise than expected" in file.read_text().splitlines()
+
+    for arguments in (("--color=yes",), ("--color=yes", "-n", "2")):
+        run(*arguments).stdout.fnmatch_lines(
+            ["\x1b?33m  ~ _id 28: inserted otherwise than expected\x1b?0m"]
+        )
+    plain = run("--color=yes", "--junitxml", "out.xml")
+    plain.stdout.no_fnmatch_line("\x1b?33m  ~ *")
+    everything = run("-vv")
+    everything.stdout.fnmatch_lines(["E *  ~ _id 99: inserted otherwise than expected"])
+    everything.stdout.no_fnmatch_line("-* mongoshot: test_many -*")

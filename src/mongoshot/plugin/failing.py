@@ -69,11 +69,13 @@ class FailingTests:
             from mongoshot.assertion.unmet import unmet_expectations
 
             unmet = unmet_expectations(fixtures.get("db_snapshot"))
-            report.sections += self._sections(unmet, fixtures.get("db_changes"))
         # A failure that is expected proposes nothing; what was skipped halfway says nothing.
         decided = report.outcome != "skipped" or hasattr(report, "wasxfail")
+        files: list[str] = []
         if "db_snapshot" in fixtures and decided and not self._in_ci:
-            self._leave_proposals(item.nodeid, unmet)
+            files = self._leave_proposals(item.nodeid, unmet)
+        if report.failed:
+            report.sections += self._sections(unmet, files, fixtures.get("db_changes"))
         return report
 
     def pytest_terminal_summary(
@@ -106,13 +108,19 @@ class FailingTests:
             return bool(self._worker[_COLOURED])
         return bool(self._config.get_terminal_writer().hasmarkup)
 
-    def _sections(self, unmet: list[Unmet], db_changes: Any) -> Iterator[tuple[str, str]]:
-        """Give the whole of what the message of a failure is the beginning of."""
+    def _sections(
+        self, unmet: list[Unmet], files: list[str], db_changes: Any
+    ) -> Iterator[tuple[str, str]]:
+        """Give the whole of what the message of a failure is the beginning of, or a screenful.
+
+        `files` have the reports, if they could be left.
+        """
         from mongoshot.assertion.explanation import SCREENFUL, cap, colour
 
-        for each in unmet:
+        for at, each in enumerate(unmet):
+            file = files[at] if files else "pytest -vv shows all"
             if not self._shows_all and not each.is_said_briefly:
-                lines = cap(each.lines(), SCREENFUL, "mongoshot review shows all")
+                lines = cap(each.lines(), SCREENFUL, file)
                 shown = colour(lines) if self._is_coloured() else lines
                 yield f"mongoshot: {each.name}", "\n".join(shown)
         if found := getattr(db_changes, "found", None):
@@ -120,7 +128,8 @@ class FailingTests:
 
             yield "mongoshot: what the test changed", show_changes(found)
 
-    def _leave_proposals(self, test: str, unmet: list[Unmet]) -> None:
+    def _leave_proposals(self, test: str, unmet: list[Unmet]) -> list[str]:
+        """Leave what a test proposes; return the files that have the reports."""
         from mongoshot.errors import ProposalError
         from mongoshot.review.store import Store
 
@@ -143,3 +152,5 @@ class FailingTests:
             self._trouble = str(error)
             if hasattr(self._config, "workeroutput"):
                 self._config.workeroutput[_TROUBLE] = self._trouble
+            return []
+        return [store.report_file(proposal) for proposal in proposals]

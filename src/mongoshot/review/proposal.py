@@ -86,8 +86,12 @@ def parse_proposal(text: str, where: str) -> Proposal:
 
 
 def text_digest(text: str) -> str:
-    """Return the SHA-256 of a text in UTF-8, in hexadecimal."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    """Return the SHA-256 of a text in UTF-8, in hexadecimal.
+
+    Line ends and a byte order mark do not count, as they do not where expectations are read.
+    """
+    content = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def expectation_path(root: Path, file: str) -> Path:

@@ -25,6 +25,8 @@ from mongoshot.review.proposal import (
 
 DIRECTORY = ".mongoshot"
 
+_REPORT = ".txt"  # what a proposal's report is called, beside it
+
 _IGNORE = "# What mongoshot keeps between two runs of tests. Nothing of it belongs in git.\n*\n"
 _HASHED = 32  # hexadecimal digits of a name
 _RUN_AGAIN = "run pytest again"
@@ -77,7 +79,8 @@ class Store:
         Raises ProposalError where that cannot be written.
         """
         directory = self._pending / _hashed(test)
-        kept = {self._place(proposal).name for proposal in proposals}
+        places = [self._place(proposal) for proposal in proposals]
+        kept = {each.name for place in places for each in (place, place.with_suffix(_REPORT))}
         try:
             for entry in _entries(directory):
                 if entry.name not in kept:
@@ -93,6 +96,10 @@ class Store:
                 f"what {test} proposes cannot be left for review: {self._pending}:"
                 f" {error.strerror}; record it with pytest --snapshot-update"
             ) from None
+
+    def report_file(self, proposal: Proposal) -> str:
+        """Return where the report of a proposal is as text, from the project's directory."""
+        return self._place(proposal).with_suffix(_REPORT).relative_to(self.root).as_posix()
 
     def read(self) -> tuple[list[Proposal], list[ProposalError]]:
         """Return all proposals by name, and what is wrong with those that cannot be read.
@@ -175,6 +182,7 @@ class Store:
         place = self._place(proposal)
         try:
             place.unlink(missing_ok=True)
+            place.with_suffix(_REPORT).unlink(missing_ok=True)
         except OSError as error:
             raise ProposalError(
                 f"{place} cannot be removed: {error.strerror}; make its directory writable"
@@ -225,10 +233,15 @@ def _write(place: Path, proposal: Proposal) -> None:
         )
     try:
         place.parent.mkdir(exist_ok=True)
-        write_whole(place, text, durable=False)
+        _write_both(place, text, proposal.report)
     except FileNotFoundError:  # a command has removed the test's last proposal at this very moment
         place.parent.mkdir(exist_ok=True)
-        write_whole(place, text, durable=False)
+        _write_both(place, text, proposal.report)
+
+
+def _write_both(place: Path, text: str, report: str) -> None:
+    write_whole(place.with_suffix(_REPORT), f"{report}\n", durable=False)
+    write_whole(place, text, durable=False)
 
 
 def _entries(directory: Path) -> list[os.DirEntry[str]]:

@@ -272,6 +272,16 @@ def test_without_rules_types_and_orders_of_fields_are_told(changed: Write) -> No
     ]
 
 
+def test_what_an_update_hardly_shows_is_told_too(changed: Write) -> None:
+    before = {"orders": [{"_id": 1, "n": 0, "tags": ["x", "y"]}]}
+    stored = changed(before, orders=[{"_id": 1, "n": 1, "tags": ["a", "b"]}])
+    actual = changed(before, orders=[{"_id": 1, "n": Int64(1), "tags": ["b", "a"]}])
+    lines = said(actual, stored)
+    assert 'n  expected 0 → 1, is 0 → {"$numberLong": "1"} (int32 expected, is int64)' in lines
+    [line] = [line for line in lines if line.startswith("tags")]
+    assert line.endswith("(the same elements in another order)")
+
+
 def test_a_damaged_file_is_a_fault_and_no_error(changed: Write) -> None:
     actual = changed(orders=[{"_id": 1}])
     assert not matches(actual, "{")

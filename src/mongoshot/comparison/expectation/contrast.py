@@ -183,8 +183,10 @@ def _update_fields(
 def _side_fields(
     path: str, expected: Value | None, actual: Value | None, scope: Scope
 ) -> tuple[FieldMismatch, ...]:
+    if expected == actual:
+        return ()
     if expected is None or actual is None:
-        return () if expected is actual else (FieldMismatch(path, expected, actual),)
+        return (FieldMismatch(path, expected, actual),)
     return tuple(_value_fields(path, expected, actual, scope))
 
 

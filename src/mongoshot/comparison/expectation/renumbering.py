@@ -50,6 +50,8 @@ def renumber(expected: Expectation, actual: Expectation, rules: Rules | None = N
     is there, it is found, unless what is alike is so in too many ways; else documents are taken for
     the same that hold the same but for numbers, then those that come nearest to each other.
     """
+    if actual.facets == expected.facets:
+        return actual
     values = (value for facets in actual.facets.values() for value in facets.values())
     used = dict.fromkeys(name for value in values for name in _ids(value))
     if not used:
@@ -67,34 +69,51 @@ def renumber(expected: Expectation, actual: Expectation, rules: Rules | None = N
             names[name] = next(number for number in free if number not in given)
     if all(name == number for name, number in names.items()):
         return actual
-    return replace(actual, facets=_renamed(actual.facets, names))
+    return replace(actual, facets=_Renaming(names).facets(actual.facets))
 
 
-def _renamed(
-    facets: Mapping[str, Mapping[Facet, Value]], names: Mapping[str, str]
-) -> dict[str, dict[Facet, Value]]:
-    return {
-        collection: {
-            (section, identity and _rename(identity, names), at): _rename(value, names)
-            for (section, identity, at), value in said.items()
+class _Renaming:
+    """Write placeholders with other numbers."""
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self._names = names
+        self._placeholders: dict[bytes, bytes] = {}  # the same ones stand in many places
+
+    def facets(self, facets: Mapping[str, Mapping[Facet, Value]]) -> dict[str, dict[Facet, Value]]:
+        """Rename all that an expectation says."""
+        return {
+            collection: {
+                (section, identity and self.value(identity), at): self.value(value)
+                for (section, identity, at), value in said.items()
+            }
+            for collection, said in facets.items()
         }
-        for collection, said in facets.items()
-    }
 
+    def value(self, value: Value) -> Value:
+        """Rename what a value is or holds."""
+        return Value(value.type, self._raw(value.type, value.raw))
 
-def _rename(value: Value, names: Mapping[str, str]) -> Value:
-    if value.type not in (DOCUMENT, ARRAY) or not _RAW_ID.search(value.raw):
-        return value
-    if text := written_placeholder(value.raw):
+    def _raw(self, kind: int, raw: bytes) -> bytes:
+        if kind not in (DOCUMENT, ARRAY) or not _RAW_ID.search(raw):
+            return raw
+        if (known := self._placeholders.get(raw)) is not None:
+            return known
+        if text := written_placeholder(raw):
+            self._placeholders[raw] = self._placeholder(text)
+            return self._placeholders[raw]
+        members = (
+            bytes([kind]) + key + b"\0" + self._raw(kind, raw[start:end])
+            for kind, key, start, end in iterate_elements(raw)
+        )
+        return framed(b"".join(members))
+
+    def _placeholder(self, text: str) -> bytes:
         [(key, name)] = json.loads(text).items()
         family_and_number, *form = name.split(" ", 1)
-        renamed = " ".join([names.get(family_and_number, family_and_number), *form])
-        return Value(DOCUMENT, read_placeholder(key, renamed) or value.raw)
-    members = (
-        bytes([kind]) + key + b"\0" + _rename(Value(kind, value.raw[start:end]), names).raw
-        for kind, key, start, end in iterate_elements(value.raw)
-    )
-    return Value(value.type, framed(b"".join(members)))
+        renamed = " ".join([self._names.get(family_and_number, family_and_number), *form])
+        document = read_placeholder(key, renamed)
+        assert document is not None, renamed  # noqa: S101 - it was one before
+        return document
 
 
 def _parts(expectation: Expectation, rules: Rules) -> Iterator[_Part]:

@@ -239,10 +239,10 @@ def test_unchanged_fields_and_long_values_are_folded(open_page: OpenPage, shop: 
         ("65a1b2c3d4e5f60718293a4b", "65a1b2c3d4e5f60718293a4c", ["b"], ["c"]),
         ("2024-05-01T10:00:00Z", "2024-05-02T10:00:00Z", ["01"], ["02"]),
         # Numbers and types differ wholly, too much of anything too.
-        (1234, 1235, ["1234"], ["1235"]),
+        (12.5, 12.75, ["12.5"], ["12.75"]),
         (5, "5", ["5"], ['"5"']),
         (5, bson.Int64(5), ["5"], ['{"$numberLong": "5"}']),
-        ("a x " * 30, "b x " * 30, ["a x " * 29 + "a"], ["b x " * 29 + "b"]),
+        ("a x " * 20, "b x " * 20, ["a x " * 19 + "a"], ["b x " * 19 + "b"]),
     ],
 )
 def test_the_parts_of_a_value_that_differ_are_marked(

@@ -230,7 +230,8 @@ def test_collections_are_counted_by_what_is_wrong() -> None:
 def test_a_long_value_with_placeholders_has_a_line_for_each_field() -> None:
     made = document(
         '{"line": {"of": {"$oid": "ObjectId-12 as text"}, "at": {"$date": "now"}, "quantity": 7},'
-        ' "text": "{\\"$oid\\": \\"ObjectId-1\\"}", "other": {"$uuid": "UUID-1"}}'
+        ' "text": "{\\"$oid\\": \\"ObjectId-1\\"}", "other": {"$uuid": "UUID-1"},'
+        ' "stored": {"$oid": "65a1b2c3d4e5f60718293a4b"}}'
     )
     [[_, found, *_]] = entries("unexpected", PartMismatch("inserted", None, made))
     lines = ['  "of": ObjectId-12 as text', '  "at": now', '  "quantity": 7']
@@ -238,6 +239,7 @@ def test_a_long_value_with_placeholders_has_a_line_for_each_field() -> None:
         ["+", "line", None, "{\n" + ",\n".join(lines) + "\n}"],
         ["+", "text", None, r'"{\"$oid\": \"ObjectId-1\"}"'],  # which is a string, and says so
         ["+", "other", None, "UUID-1"],
+        ["+", "stored", None, '{"$oid": "65a1b2c3d4e5f60718293a4b"}'],
     ]
 
 

@@ -10,6 +10,7 @@ import bson
 import pytest
 
 from mongoshot.comparison.difference import Difference, compare
+from mongoshot.comparison.documents import Value
 from mongoshot.comparison.page import room, rows
 
 from ..conftest import HOSTILE
@@ -34,7 +35,7 @@ def shop(make_state: MakeState, make_collection: MakeCollection) -> Difference:
         carts=[{"_id": 1, "user": "ada"}],
         orders=[
             {"_id": "o-1", "status": "open", "total": bson.Int64(5), **kept},
-            {"_id": "o-2", "note": LONG + "before" + LONG},
+            {"_id": "o-2", "note": LONG + "before, " + LONG},
             {"_id": "o-3", "a": 1, "b": 2},
             {"_id": "o-4", "status": "cancelled"},
         ],
@@ -45,7 +46,7 @@ def shop(make_state: MakeState, make_collection: MakeCollection) -> Difference:
             "orders",
             [
                 {"_id": "o-1", "status": "paid", "total": 5.0, **kept},
-                {"_id": "o-2", "note": LONG + "after" + LONG},
+                {"_id": "o-2", "note": LONG + "after, " + LONG},
                 {"_id": "o-3", "b": 2, "a": 1},
                 {"_id": "o-5", "status": "new", "lines": [{"sku": "x"}]},
             ],
@@ -77,6 +78,11 @@ def entries(page: Page) -> Locator:
     return page.locator("article.entry")
 
 
+def bson_text(value: Any) -> str:
+    raw = bson.encode({"": value})
+    return str(Value(raw[4], raw[6:-1]))
+
+
 def titles(page: Page) -> list[str]:
     return [" ".join(text.split()) for text in page.locator(".toggle .id").all_inner_texts()]
 
@@ -88,9 +94,9 @@ def status(page: Page, text: str) -> None:
 
 
 def row(page: Page, path: str) -> list[str]:
-    """Return the texts of the row of a field: its change, path, and values."""
+    """Return the texts of the row of a field, in sight or not: its change, path, and values."""
     found = page.locator(".row", has=page.locator(f'.path bdi:text-is("{path}")')).first
-    return [text.strip() for text in found.locator("> *").all_inner_texts()]
+    return [text.strip() for text in found.locator("> *").all_text_contents()]
 
 
 def link(page: Page) -> str:
@@ -114,13 +120,13 @@ def test_all_that_differs_is_there(open_page: OpenPage, shop: Difference) -> Non
         *("dropped", "_id 1", "indexes changed", '_id "o-1"', '_id "o-2"', '_id "o-3"'),
         *('_id "o-5"', '_id "o-4"'),
     ]
-    assert row(page, "status") == ["~\nchanged", "status", '"open"', '"paid"']
-    assert row(page, "total") == ["~\nchanged", "total", '{"$numberLong": "5"}', "5.0"]
-    assert row(page, "index status_1")[0] == "+\nadded"
-    assert row(page, "lines") == ["+\nadded", "lines", '[{"sku": "x"}]']
+    assert row(page, "status") == ["~changed", "status", '"open"', '"paid"']
+    assert row(page, "total") == ["~changed", "total", '{"$numberLong": "5"}', "5.0"]
+    assert row(page, "index status_1")[0] == "+added"
+    assert row(page, "lines") == ["+added", "lines", '[{"sku": "x"}]']
     assert row(page, "the document")[2:] == ["_id, a, b", "_id, b, a"]
-    assert page.locator(".row del").first.inner_text() == "open"
-    assert page.locator(".row ins").first.inner_text() == "paid"
+    assert page.locator(".row del").first.text_content() == "open"
+    assert page.locator(".row ins").first.text_content() == "paid"
 
 
 def test_equal_states(open_page: OpenPage, make_state: MakeState) -> None:
@@ -218,6 +224,38 @@ def test_unchanged_fields_and_long_values_are_folded(open_page: OpenPage, shop: 
     assert len(cells.first.inner_text()) < 700
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "gone", "came"),
+    [
+        # Each word that differs, and what stands between two of them; no part of a short word.
+        ("one two three", "one 2 three", ["two"], ["2"]),
+        ("Ring twice. Thanks, Ada", "Ring once. Thanks, Bob", ["twice", "Ada"], ["once", "Bob"]),
+        ("a b c d", "a x y d", ["b c"], ["x y"]),
+        ("shipped", "stopped", ["shipped"], ["stopped"]),
+        ("a c", "a b c", [], ["b "]),
+        ("", "new", [], ["new"]),
+        ("a \U0001f600", "a \U0001f601", ["\U0001f600"], ["\U0001f601"]),
+        # Of a long one, the part.
+        ("65a1b2c3d4e5f60718293a4b", "65a1b2c3d4e5f60718293a4c", ["b"], ["c"]),
+        ("2024-05-01T10:00:00Z", "2024-05-02T10:00:00Z", ["01"], ["02"]),
+        # Numbers and types differ wholly, too much of anything too.
+        (12.5, 12.75, ["12.5"], ["12.75"]),
+        (5, "5", ["5"], ['"5"']),
+        (5, bson.Int64(5), ["5"], ['{"$numberLong": "5"}']),
+        ("a x " * 20, "b x " * 20, ["a x " * 19 + "a"], ["b x " * 19 + "b"]),
+    ],
+)
+def test_the_parts_of_a_value_that_differ_are_marked(
+    open_page: OpenPage, make_state: MakeState, before: Any, after: Any, gone: Any, came: Any
+) -> None:
+    left, right = (make_state("a", orders=[{"_id": 1, "v": side}]) for side in (before, after))
+    page = open_page(compare(left, right))
+    status(page, "1 difference")
+    assert page.locator(".value del").all_text_contents() == gone
+    assert page.locator(".value ins").all_text_contents() == came
+    assert row(page, "v")[2:] == [bson_text(side) for side in (before, after)]
+
+
 def test_links_survive_a_reload(
     open_page: OpenPage, shop: Difference, many: Callable[[int], Difference]
 ) -> None:
@@ -231,6 +269,10 @@ def test_links_survive_a_reload(
     assert at(page) == link(page)[1:] == "orders/updated/3"
     page.evaluate("location.hash = '#orders/definition'")
     page.wait_for_function("document.activeElement.closest('[data-link$=definition]')")
+    page.click("#collapse")
+    page.evaluate("location.hash = '#orders/updated/1'")  # which is folded
+    page.wait_for_function("document.activeElement.closest('[data-link=\"orders/updated/1\"]')")
+    assert page.locator(".fields").count() == 1
     page.fill("#query", "o-5")
     status(page, "1 of 8")
     page.evaluate("location.hash = '#carts/deleted/1'")  # which the search leaves out
@@ -319,9 +361,8 @@ def test_who_listens_hears_what_there_is(open_page: OpenPage, shop: Difference) 
     entry = page.locator("article", has_text="o-1")
     assert entry.get_by_role("heading", level=3).count() == 1
     table = entry.get_by_role("table")
-    assert [
-        " ".join(text.split()) for text in table.get_by_role("columnheader").all_inner_texts()
-    ] == [*("Change", "Field", "Before", "After")]
+    heads = table.get_by_role("columnheader").all_text_contents()
+    assert heads == ["Change", "Field", "Before", "After"]
     assert table.get_by_role("rowheader", name="status").count() == 1
 
 

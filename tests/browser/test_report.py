@@ -99,9 +99,9 @@ def entry(page: Page, text: str) -> Locator:
 
 
 def row(entry: Locator, path: str) -> list[str]:
-    """Return the texts of the row of a field: its change, path, values, and remark."""
+    """Return the texts of the row of a field, in sight or not: change, path, values, remark."""
     found = entry.locator(".row", has=entry.page.locator(f'.path bdi:text-is("{path}")'))
-    return [" ".join(text.split()) for text in found.locator("> *").all_inner_texts()]
+    return [" ".join(text.split()) for text in found.locator("> *").all_text_contents()]
 
 
 def at(page: Page) -> str:
@@ -126,7 +126,7 @@ def test_each_assertion_is_told_with_its_differences(open_page: OpenPage, failed
     ]
     assert paying.locator("h3 bdi").all_inner_texts() == ["orders", "carts"]
     assert "this is no expectation" in entry(page, "not compared").inner_text()
-    assert row(entry(page, "new"), "_id") == ["* new", "_id", "7"]
+    assert row(entry(page, "new"), "_id") == ["*new", "_id", "7"]
     assert "What it held is in the scenario." in entry(page, "drop").inner_text()
 
 
@@ -135,24 +135,52 @@ def test_documents_stand_side_by_side(open_page: OpenPage, failed: str) -> None:
     status(page, "7 differences")
     updated = entry(page, "o-1")
     [mark, path, expected, actual] = row(updated, "status")
-    assert (mark, path) == ("~ different", "status")
+    assert (mark, path) == ("~different", "status")
     assert expected == '"open" → becomes "paid"'
     assert actual == '"open" → becomes "sent"'
-    assert updated.locator("del").inner_text() == "paid"
-    assert updated.locator("ins").inner_text() == "sent"
+    assert updated.locator("del").text_content() == "paid"
+    assert updated.locator("ins").text_content() == "sent"
 
     inserted = entry(page, "o-2")
     assert row(inserted, "total")[2:] == ["5", '{"$numberLong": "5"}', "int32 expected, is int64"]
     inserted.locator("button", has_text="Show 3 matching fields").click()
-    assert row(inserted, "etag") == ["≈ accepted", "etag", '"a"', '"b"']
+    assert row(inserted, "etag") == ["≈accepted", "etag", '"a"', '"b"']
     assert row(inserted, "kept") == ["as expected", "kept", "0", "0"]
 
     missing = entry(page, "missing")
-    heads = missing.get_by_role("columnheader").all_inner_texts()
-    assert [text.strip() for text in heads] == ["Change", "Field", "Expected", "Nearest"]
+    heads = missing.get_by_role("columnheader").all_text_contents()
+    assert heads == ["Change", "Field", "Expected", "Nearest"]
     missing.locator(".near a", has_text='_id "o-9"').click()
     page.wait_for_function("document.activeElement.closest('[data-link*=unexpected]')")
     assert at(page) == f"{PAYING_LINK}/orders/unexpected/1"
+
+
+def test_what_is_said_of_a_collection_and_of_orders(open_page: OpenPage) -> None:
+    change = value({"before": {"indexes": {"a_1": {"key": {"a": 1}}}}, "after": {}})
+    order = FieldMismatch("", "a, b", "b, a", remark="order of the updates")
+    update = value({"_id": 1, "fields": {}})
+    parts = (
+        PartMismatch("definition", change, None),
+        PartMismatch("created", None, value({})),
+        PartMismatch("updated", update, update, (order,)),
+    )
+    there = Mismatch("state", {"orders": (PartMismatch("definition", None, value({})),)})
+    page = open_page(
+        page_of(
+            Failure("a", "a.json", "", Mismatch("changes", {"orders": parts})),
+            Failure("b", "b.json", "", there),
+        )
+    )
+    status(page, "4 differences")
+    lost = entry(page, "change of the definition")
+    assert row(lost, "index a_1") == [
+        *("−missing", "index a_1", '{"key": {"a": 1}} → becomes (missing)')  # noqa: RUF001 - a minus
+    ]
+    assert "options and indexes that every" in entry(page, "creation").inner_text()
+    assert page.get_by_role("button", name="unexpected collection").count() == 1
+    assert row(entry(page, "update of"), "the document") == [
+        *("⇅reordered", "the document order of the updates", "a, b", "b, a")
+    ]
 
 
 def test_search_and_filters(open_page: OpenPage, failed: str) -> None:

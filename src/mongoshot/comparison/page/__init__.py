@@ -2,7 +2,7 @@
 
 A page shows comparisons: one where two states were compared (`difference`), one for each assertion
 that failed (`report`). `frame` makes the page, of its data and of `frame.html`, `style.css` and
-the three scripts; `rows` writes documents field by field, as far as there is `room`.
+the scripts; `rows` writes documents field by field, as far as there is `room`.
 
 The data of a page is
 

@@ -13,39 +13,34 @@ function el(tag, attributes, ...children) {
 const button = (text, click, attributes) => el("button", { type: "button", click, ...attributes }, text);
 const unseen = text => el("span", { class: "unseen" }, text);
 
-/* The part of a long value that is shown at first: around what matters, in whole characters. */
-function excerpt(text, at) {
-  if (text.length <= LONG * 1.2 && text.split("\n", LINES * 1.5 + 1).length <= LINES * 1.5) return [0, text.length];
-  let start = at > LONG * 0.8 ? at - LONG / 4 : 0;
-  if (start && isTrail(text, start)) start -= 1;
-  let end = Math.min(text.length, start + LONG);
-  for (let line = 0, found = start; line < LINES; line++) {
-    found = text.indexOf("\n", found) + 1;
-    if (!found || found > end) break;
-    if (line === LINES - 1) end = found - 1;
-  }
-  if (end < text.length && isTrail(text, end)) end -= 1;
-  return [start, end];
+/* A test is called by its path, quietly, and by its name. */
+function testNodes(name) {
+  const at = name.indexOf("::") + 1;
+  return at ? [el("span", { class: "module" }, name.slice(0, at + 1)), el("wbr"), ...breakable(name.slice(at + 1), /(?<=::)|(?=\[)/)] : [name];
 }
 
-function isTrail(text, at) {
-  const code = text.charCodeAt(at);
-  return code >= 0xdc00 && code <= 0xdfff;
+/* A long name of a test goes on to the next line where a part of it ends. */
+function breakable(name, where = /(?<=::|[_\-./])|(?=\[)/) {
+  return name.split(where).flatMap((part, at) => at ? [el("wbr"), part] : [part]);
 }
 
-/* A value; `mark` is the part [from, to] that differs from the other side, in `tag`. */
-function fill(cell, text, mark, tag) {
+/* A value; `marks` are the parts [from, to] that differ from the other side, in `tag`. */
+function fill(cell, text, marks, tag) {
   const wanted = chosen.query ? text.toLowerCase().indexOf(chosen.query) : -1;
-  const [start, end] = excerpt(text, wanted >= 0 ? wanted : mark ? mark[0] : 0);
+  const [start, end] = excerpt(text, wanted >= 0 ? wanted : marks?.[0]?.[0] ?? 0);
   const cut = start > 0 || end < text.length;
 
   function write(from, to) {
     const inner = el("bdi", { dir: "auto" });
     if (from > 0) inner.append("… ");
-    const [left, right] = mark ? mark.map(at => Math.min(Math.max(at, from), to)) : [from, from];
-    if (left > from) inner.append(text.slice(from, left));
-    if (right > left) inner.append(el(tag, null, text.slice(left, right)));
-    if (to > right) inner.append(text.slice(right, to));
+    let reached = from;
+    for (const [left, right] of marks ?? []) {
+      if (right <= reached || left >= to) continue;
+      const start = Math.max(left, reached);
+      inner.append(text.slice(reached, start), el(tag, null, text.slice(start, Math.min(right, to))));
+      reached = Math.min(right, to);
+    }
+    inner.append(text.slice(reached, to));
     if (to < text.length) inner.append(" …");
     cell.replaceChildren(inner);
     if (!cut) return;
@@ -59,18 +54,6 @@ function fill(cell, text, mark, tag) {
   }
   write(start, end);
   return cell;
-}
-
-/* The parts of two texts between what they begin with and what they end with in common. */
-function differing(before, after) {
-  const shorter = Math.min(before.length, after.length);
-  let start = 0;
-  while (start < shorter && before[start] === after[start]) start++;
-  if (start && isTrail(before, start)) start--;
-  let end = 0;
-  while (end < shorter - start && before[before.length - 1 - end] === after[after.length - 1 - end]) end++;
-  if (end && isTrail(before, before.length - end)) end--;
-  return [[start, before.length - end], [start, after.length - end]];
 }
 
 /* The values of a field on one side: one, or where updates are compared that before and after. */
@@ -89,14 +72,6 @@ function valueCell(value, marks, tag, side, look, absent = "(missing)") {
   return cell;
 }
 
-/* What differs between the values of two sides, for each side as `fill` or `valueCell` takes it. */
-function differences(left, right) {
-  if (left === null || right === null) return [null, null];
-  if (typeof left === "string") return differing(left, right);
-  const pairs = left.map((text, at) => differences(text, right[at]));
-  return [pairs.map(pair => pair[0]), pairs.map(pair => pair[1])];
-}
-
 function rowNode(row, entry, sides) {
   const [sign, path, left, right = null, remark] = row;
   const { sign: shownSign, word, look } = entry.kind === "new" ? NEW_ROW : ROWS_BY_SIGN[sign];
@@ -106,18 +81,18 @@ function rowNode(row, entry, sides) {
     el("div", { class: `mark sign ${look}`, role: "cell" },
       el("span", { "aria-hidden": "true" }, shownSign), unseen(word)),
     el("div", { class: "path", role: "rowheader" }, el("bdi", null, path),
-      sign === ">" ? el("span", { class: "gist" }, " order of the fields") : null));
+      sign === ">" ? el("span", { class: "gist" }, ` ${remark ?? "order of the fields"}`) : null));
   if (single) {
     node.append(valueCell(left ?? right, null, null, "", sign === "+" ? "after" : "before"));
   } else if (sign === "=") {
     node.append(...sides.map(side => valueCell(left, null, null, side, "")));
   } else {
     const marks = quiet ? [null, null] : differences(left, right);
-    const absent = Array.isArray(left ?? right) ? "(no change)" : undefined;
+    const absent = sign === ">" ? "(another order)" : Array.isArray(left ?? right) ? "(no change)" : undefined;
     node.append(valueCell(left, marks[0], "del", sides[0], quiet ? "" : "before", absent),
       valueCell(right, marks[1], "ins", sides[1], quiet ? "" : "after", absent));
   }
-  if (remark) node.append(el("div", { class: "remark", role: "cell" }, el("bdi", null, remark)));
+  if (remark && sign !== ">") node.append(el("div", { class: "remark", role: "cell" }, el("bdi", null, remark)));
   return node;
 }
 
@@ -138,6 +113,13 @@ function gistOf(entry) {
   return entry.kind === "missing" ? `nearest differs in ${all}` : all;
 }
 
+/* What of a collection itself an expectation speaks of; where one state alone has it, of all of it. */
+function subjectOf(entry) {
+  if (entry.section !== "definition") return SECTIONS_OF_COLLECTION[entry.section];
+  if (entry.comparison.kind === "changes") return "change of the definition";
+  return isOneSided(entry) ? "collection" : SECTIONS_OF_COLLECTION.definition;
+}
+
 function titleOf(entry) {
   const { look, sign, word } = KIND[entry.kind];
   if (entry.kind === "definition") {
@@ -147,8 +129,7 @@ function titleOf(entry) {
   }
   const kind = el("span", { class: `kind ${look}` }, el("span", { class: "sign", "aria-hidden": "true" }, sign), word);
   if (!entry.collection) return [kind];
-  const whole = SECTIONS_OF_COLLECTION[entry.section];
-  if (whole) return [kind, el("span", { class: "about" }, entry.section === "definition" && isOneSided(entry) ? "collection" : whole)];
+  if (SECTIONS_OF_COLLECTION[entry.section]) return [kind, el("span", { class: "about" }, subjectOf(entry))];
   return [kind, ...isReport ? [el("span", { class: "about" }, SECTIONS[entry.section] ?? entry.section)] : [],
     el("span", { class: "id" }, entry.name ? "_id " : "without _id", el("bdi", null, short(entry.name, 300)))];
 }

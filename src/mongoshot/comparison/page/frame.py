@@ -18,7 +18,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 #: The parts of the one script, each of which knows what the ones before it have named.
-_SCRIPTS: Final = ("data.js", "entry.js", "list.js")
+_SCRIPTS: Final = ("data.js", "marks.js", "entry.js", "list.js")
 
 
 @dataclass(frozen=True, slots=True)

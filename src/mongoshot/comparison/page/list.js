@@ -37,12 +37,6 @@ function groupNode({ collection, nodes }) {
     el(`h${LEVEL}`, { class: "group-title" }, el("bdi", null, name), el("small", null, collection.counts)), ...nodes);
 }
 
-/* A test is called by its path, quietly, and by its name. */
-function testNodes(name) {
-  const at = name.indexOf("::") + 1;
-  return at ? [el("span", { class: "module" }, name.slice(0, at + 1)), name.slice(at + 1)] : [name];
-}
-
 function comparisonNode(comparison, nodes, at) {
   const { name, file, kind, scenario, notes, link } = comparison;
   const title = `comparison-${at}`;
@@ -160,7 +154,7 @@ function drawCollections() {
   const item = (name, link, matches, target, full, inner) => el("li", null, el("a", {
     href: `#${link}`, title: full.length > 30 ? full : null, class: matches ? "" : "none", "aria-current": chosen.within === target ? "true" : null,
     click: event => { event.preventDefault(); setHash(link); choose(target); },
-  }, el("bdi", null, name), el("span", { class: "number" }, number(matches), unseen(matches === 1 ? " difference" : " differences"))),
+  }, el("bdi", null, ...breakable(name)), el("span", { class: "number" }, number(matches), unseen(matches === 1 ? " difference" : " differences"))),
   inner?.length ? el("ul", null, ...inner) : null);
   const choose = target => { chosen.within = target; shown.current = null; scrollTo(0, 0); filter().then(refocus); };
   const refocus = () => document.querySelector("#collections [aria-current]")?.focus();
@@ -380,7 +374,7 @@ function start() {
   if (!entries.length) {
     document.querySelector(".tools").hidden = true;
     document.querySelector(".collections").hidden = true;
-    byId("list").append(el("p", { class: "equal" }, el("span", { class: "sign", "aria-hidden": "true" }, isReport && !data.compared ? "∅" : "="), nothing));
+    byId("list").append(el("p", { class: "equal" }, el("span", { class: "sign", "aria-hidden": "true" }, !isReport ? "=" : data.compared ? "✓" : "∅"), nothing));
     return;
   }
   byId("query").addEventListener("input", () => {

@@ -10,10 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mongoshot.comparison.alignment import KeyOrder
 from mongoshot.comparison.documents import FieldChange, Value
+from mongoshot.comparison.expectation.definitions import definition_updates, name_parts
 from mongoshot.comparison.expectation.mismatch import FieldMismatch, Mismatch, PartMismatch
 from mongoshot.comparison.expectation.model import SECTIONS, fields_of, members
+from mongoshot.comparison.expectation.report import summarize
 from mongoshot.comparison.page.room import share
 from mongoshot.comparison.page.rows import Cell, Entry, Row, RowWriter, align_any, row, visible
 from mongoshot.snapshot.elements import DOCUMENT
@@ -25,7 +26,11 @@ KINDS: Final = {
     "unexpected": "unexpected",
     "new": "new",
 }
-_ORDER_OF_FIELDS: Final = "order of the fields"
+#: The sections that hold documents as they are.
+_OF_DOCUMENTS: Final = ("inserted", "deleted", "documents")
+_ORDER: Final = "order of the fields"
+#: The remarks on what stands in another order.
+_ORDERS: Final = (_ORDER, "order of the updates")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,8 @@ def mismatch_data(failure: Failure) -> dict[str, Any]:
 def _why_empty(failure: Failure) -> str:
     if failure.is_new:
         return "No expectation is stored yet; the one to record is empty."
+    if failure.mismatch and failure.mismatch.other_kind is not None:
+        return summarize(failure.mismatch)
     return "The two cannot be compared part by part."
 
 
@@ -113,12 +120,17 @@ def _alone(section: str, value: Value | None, sign: str, writer: RowWriter) -> l
     """Write what one side alone says."""
     if value is None:
         return []
-    if section != "updated":
+    if section in _OF_DOCUMENTS:
         return writer.alone(value.raw, sign)
-    rows = [row(sign, path, _update(update, writer)) for path, update in fields_of(value).items()]
-    if order := members(value).get("reordered"):
-        rows.append(row(sign, _ORDER_OF_FIELDS, writer.value(order)))
-    return rows
+    updates = _has_updates(section, value)
+    rows = [
+        row(sign, path, _update(said, writer) if updates else writer.value(said))
+        for path, said in _said(section, value).items()
+    ]
+    return rows + [
+        row(sign, f"{_ORDER} of {path}" if path else _ORDER, writer.value(keys))
+        for path, keys in _reordered(section, value).items()
+    ]
 
 
 def _side_by_side(
@@ -133,20 +145,36 @@ def _side_by_side(
     The `fields` alone tell what is wrong. Any other field whose values are not the same has been
     taken for the same, by a rule or by the numbers of its placeholders.
     """
-    orders = [_orders(field) for field in fields]
-    wrong = [field for field, found in zip(fields, orders, strict=True) if not found]
+    wrong = [field for field in fields if field.remark not in _ORDERS]
     changes = list(_all_fields(section, expected, actual))
     places = _places([change.path for change in changes], wrong)
     paths = {field.path for field in wrong}
+    updates = _has_updates(section, actual)
     rows: list[Row] = []
     for at, change in enumerate(changes):
         rows += (_field(field, writer) for field in places.get(at, ()))
         if at not in places and paths.isdisjoint(_prefixes(change.path)):
-            rows.append(_as_expected(section, change, writer))
+            rows.append(_as_expected(change, writer, updates=updates))
     rows += (_field(field, writer) for field in places.get(len(changes), ()))
-    for field, found in zip(fields, orders, strict=True):
-        rows += (writer.order(order, field.path, field.remark) for order in found)
+    for field in fields:
+        if field.remark in _ORDERS:
+            rows += _order(section, field, expected, actual, writer)
     return rows
+
+
+def _order(
+    section: str, field: FieldMismatch, expected: Value, actual: Value, writer: RowWriter
+) -> Iterator[Row]:
+    """Write in what order fields, or the updates of fields, stand on both sides."""
+    if not isinstance(field.expected, str) and not isinstance(field.actual, str):
+        old, new = (_reordered(section, side) for side in (expected, actual))
+        for path in {**new, **old}:
+            left, right = (writer.value(s[path]) if path in s else None for s in (old, new))
+            yield row(">", path, left, right, field.remark)
+        return
+    sides = (field.expected, field.actual)
+    left, right = (None if side is None else _side(side, writer) for side in sides)
+    yield row(">", field.path, left, right, field.remark)
 
 
 def _places(
@@ -170,16 +198,36 @@ def _places(
 
 
 def _all_fields(section: str, expected: Value, actual: Value) -> Iterator[FieldChange]:
-    if section != "updated":
+    if section in _OF_DOCUMENTS:
         yield from align_any(expected.raw, actual.raw).fields
         return
-    left, right = fields_of(expected), fields_of(actual)
+    left, right = (_said(section, side) for side in (expected, actual))
     for path in {**right, **left}:
         yield FieldChange(path, left.get(path), right.get(path))
 
 
-def _as_expected(section: str, change: FieldChange, writer: RowWriter) -> Row:
-    if section != "updated":
+def _said(section: str, value: Value) -> dict[str, Value]:
+    """Return by path or name what is said of fields that are updated, or of a collection."""
+    if section == "updated":
+        return fields_of(value)
+    if _has_updates(section, value):
+        return definition_updates(members(value))
+    return name_parts(value)
+
+
+def _has_updates(section: str, value: Value) -> bool:
+    """Tell whether what is said has a side before and one after, each as far as it is there."""
+    return section == "updated" or (section == "definition" and "after" in members(value))
+
+
+def _reordered(section: str, value: Value) -> dict[str, Value]:
+    """Return the keys of the (sub)documents that an update has put into another order, by path."""
+    order = members(value).get("reordered") if section == "updated" else None
+    return members(order) if order and order.type == DOCUMENT else {}
+
+
+def _as_expected(change: FieldChange, writer: RowWriter, *, updates: bool) -> Row:
+    if not updates:
         return writer.field(change, differs="≈")
     left, right = _update(change.before, writer), _update(change.after, writer)
     if change.before == change.after:
@@ -224,18 +272,6 @@ def _updates(left: Value | None, right: Value | None, writer: RowWriter) -> tupl
         before, after = (texts[when][at] if when in side else None for when in texts)
         cells.append((before, after))
     return (cells[0] if left else None), (cells[1] if right else None)
-
-
-def _orders(field: FieldMismatch) -> tuple[KeyOrder, ...]:
-    """Return the (sub)documents of a field that hold the same in another order, if that is all."""
-    left, right = field.expected, field.actual
-    if field.updates or not isinstance(left, Value) or not isinstance(right, Value):
-        return ()
-    if not left.type == right.type == DOCUMENT:
-        return ()
-    aligned = align_any(left.raw, right.raw)
-    same = all(change.before == change.after for change in aligned.fields)
-    return aligned.reordered if same else ()
 
 
 def _prefixes(path: str) -> Iterator[str]:

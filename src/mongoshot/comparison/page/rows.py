@@ -12,7 +12,7 @@ from mongoshot.comparison.documents import FieldChange, Value, identity_of
 from mongoshot.comparison.text import name_path
 from mongoshot.errors import InvalidBSONError, NotRepresentableError
 from mongoshot.snapshot.elements import ARRAY, DOCUMENT
-from mongoshot.snapshot.encoding.placeholders import WITH_PLACEHOLDERS
+from mongoshot.snapshot.encoding.placeholders import WITH_PLACEHOLDERS, read_placeholder
 from mongoshot.snapshot.encoding.writer import write_value
 
 MOST_OF_A_VALUE: Final = 100_000
@@ -31,6 +31,9 @@ _IN_VALUES: Final = re.compile(
     f"[{_INVISIBLE}]|(?<=[\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?=[\x00-\x7f])"
 )
 _IN_NAMES: Final = re.compile(f"{_IN_VALUES.pattern}|[\x00-\x1f\x7f-\x9f]")
+
+# Within a string a quotation mark has a backslash before it.
+_WRAPPED: Final = re.compile(r'\{"(\$[a-z]+)": "([\w -]+)"\}')
 
 #: A value; None for one that is not there; two values, of which either may be missing, for an
 #: update that is itself expected.
@@ -142,13 +145,22 @@ def _text(value: Value | None) -> str:
     """Write a value as readable Extended JSON, over several lines where it does not fit on one."""
     if value is None:
         return ""
-    text = str(value)
+    text = _bare(str(value))
     if value.type in (DOCUMENT, ARRAY) and len(text) > _ONE_LINE:
         try:
-            text = write_value(WITH_PLACEHOLDERS.indented(2), value.type, value.raw)
+            text = _bare(write_value(WITH_PLACEHOLDERS.indented(2), value.type, value.raw))
         except (NotRepresentableError, InvalidBSONError):
             return text
     return text if text.isascii() else _IN_VALUES.sub(_spell_out, text)
+
+
+def _bare(text: str) -> str:
+    """Write each placeholder as its name, which no value is written like: one stands in quotes."""
+
+    def name(found: re.Match[str]) -> str:
+        return found[2] if read_placeholder(found[1], found[2]) else found[0]
+
+    return _WRAPPED.sub(name, text)
 
 
 def _spell_out(found: re.Match[str]) -> str:

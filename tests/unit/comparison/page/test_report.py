@@ -7,12 +7,14 @@ import bson
 import pytest
 
 from mongoshot.comparison.documents import Value
+from mongoshot.comparison.expectation.contrast import find_mismatch
 from mongoshot.comparison.expectation.mismatch import (
     FieldMismatch,
     Mismatch,
     Nearest,
     PartMismatch,
 )
+from mongoshot.comparison.expectation.model import Expectation, parse_expectation
 from mongoshot.comparison.page import room, rows
 from mongoshot.comparison.page.mismatch import Failure, mismatch_data
 from mongoshot.comparison.page.report import fit, report_to_html
@@ -90,10 +92,78 @@ def test_fields_in_another_order_are_told_as_such() -> None:
         document('{"_id": 1, "a": 1, "b": 2}'),
         document('{"_id": 1, "b": 2, "a": 1}'),
     )
-    fields = (FieldMismatch("", expected, actual, remark="another order"),)
-    [[_, found, *_]] = entries("otherwise", PartMismatch("documents", expected, actual, fields))
+    order = FieldMismatch("", "_id, a, b", "_id, b, a", remark="order of the fields")
+    [[_, found, *_]] = entries("otherwise", PartMismatch("documents", expected, actual, (order,)))
     assert found[:3] == [["=", "_id", "1"], ["=", "b", "2"], ["=", "a", "1"]]
-    assert found[3:] == [[">", "the document", "_id, a, b", "_id, b, a", "another order"]]
+    assert found[3:] == [[">", "the document", "_id, a, b", "_id, b, a", "order of the fields"]]
+
+    reordered = document('{"": ["_id", "b", "a"], "in": ["y", "x"]}')
+    expected = document('{"_id": 1, "fields": {}, "reordered": {"in": ["x", "y"]}}')
+    actual = document('{"_id": 1, "fields": {}, "reordered": ' + str(reordered) + "}")
+    order = FieldMismatch("", document('{"in": 0}'), reordered, remark="order of the fields")
+    [[_, found, *_]] = entries("otherwise", PartMismatch("updated", expected, actual, (order,)))
+    assert found == [
+        [">", "the document", None, '["_id", "b", "a"]', "order of the fields"],
+        [">", "in", '["x", "y"]', '["y", "x"]', "order of the fields"],
+    ]
+    order = FieldMismatch("", "a, b", "b, a", remark="order of the updates")
+    [[_, found, *_]] = entries("otherwise", PartMismatch("updated", expected, actual, (order,)))
+    assert found == [[">", "the document", "a, b", "b, a", "order of the updates"]]
+
+
+def test_what_was_asked_for_in_place_of_a_value_is_told_in_its_own_words() -> None:
+    made = document('{"_id": 1, "a": "IsInt(gt=5)"}')
+    field = FieldMismatch("a", "IsInt(gt=5)", value(3))
+    [[_, found, *_]] = entries("otherwise", PartMismatch("inserted", made, made, (field,)))
+    assert found == [["=", "_id", "1"], ["~", "a", "IsInt(gt=5)", "3"]]
+
+
+def definitions(expected: str, actual: str, kind: str) -> dict[str, Any]:
+    """Return what becomes of two definitions of a collection, each with what is around it."""
+
+    def expectation(definition: str) -> Expectation:
+        collections = f'{{"orders": {definition}}}' if definition else "{}"
+        return parse_expectation(
+            f'{{"format_version": 1, "kind": "{kind}", "scenario": "", "digest": "",'
+            f' "collections": {collections}}}'
+        )
+
+    mismatch = find_mismatch(expectation(expected), expectation(actual))
+    data = mismatch_data(Failure("a::b", "b.json", "shop", mismatch))
+    found: dict[str, Any] = json.loads(json.dumps(data["collections"][0]["entries"]))
+    return found
+
+
+def test_a_definition_is_told_part_by_part() -> None:
+    same, dropped = '"a_1": {"key": {"a": 1}}', '"b_1": {"key": {"b": 1}}'
+
+    def state(validator: int, indexes: str) -> str:
+        options = f'{{"validator": {{"x": {validator}}}}}'
+        return f'{{"definition": {{"options": {options}, "indexes": {{{indexes}}}}}}}'
+
+    found = definitions(state(1, f"{same}, {dropped}"), state(2, same), "state")
+    assert found["otherwise"][0][1:3] == [
+        [
+            ["~", "option validator.x", "1", "2"],
+            ["=", "index a_1", '{"key": {"a": 1}}'],
+            ["-", "index b_1", '{"key": {"b": 1}}'],
+        ],
+        "definition",
+    ]
+    [[_, rows, *_]] = definitions("", f'{{"created": {{"indexes": {{{same}}}}}}}', "changes")[
+        "unexpected"
+    ]
+    assert rows == [["+", "index a_1", None, '{"key": {"a": 1}}']]
+
+
+def test_a_change_of_a_definition_is_told_from_what_to_what() -> None:
+    drop = '{"definition": {"before": {"indexes": {"a_1": {"key": {"a": 1}}}}, "after": {}}}'
+    keep = drop.replace('"after": {}', '"after": {"options": {"capped": true}}')
+    dropped = ['{"key": {"a": 1}}', None]
+    [[_, rows, *_]] = definitions(drop, "", "changes")["missing"]
+    assert rows == [["-", "index a_1", dropped]]
+    [[_, rows, *_]] = definitions(drop, keep, "changes")["otherwise"]
+    assert rows == [["+", "option capped", None, [None, "true"]], ["=", "index a_1", dropped]]
 
 
 def test_updates_are_shown_from_what_to_what() -> None:
@@ -113,7 +183,7 @@ def test_updates_are_shown_from_what_to_what() -> None:
         FieldMismatch("old", document('{"before": 1}'), None, updates=True),
     )
     [entry] = entries("otherwise", PartMismatch("updated", expected, actual, fields))
-    assert entry[0] == '{"$oid": "ObjectId-1"}'
+    assert entry[0] == "ObjectId-1"
     assert sorted(entry[1]) == [
         ["-", "old", ["1", None]],
         ["=", "seen", ["1", "2"]],
@@ -128,7 +198,7 @@ def test_updates_are_shown_from_what_to_what() -> None:
     [entry] = entries("missing", PartMismatch("updated", alone, None))
     assert entry[1] == [
         ["-", "a", [None, "1"]],
-        ["-", "order of the fields", '{"": ["_id", "a"]}'],
+        ["-", "order of the fields", '["_id", "a"]'],
     ]
 
 
@@ -159,11 +229,18 @@ def test_collections_are_counted_by_what_is_wrong() -> None:
 
 def test_a_long_value_with_placeholders_has_a_line_for_each_field() -> None:
     made = document(
-        '{"line": {"of": {"$oid": "ObjectId-12"}, "at": {"$date": "now"}, "quantity": 7}}'
+        '{"line": {"of": {"$oid": "ObjectId-12 as text"}, "at": {"$date": "now"}, "quantity": 7},'
+        ' "text": "{\\"$oid\\": \\"ObjectId-1\\"}", "other": {"$uuid": "UUID-1"},'
+        ' "stored": {"$oid": "65a1b2c3d4e5f60718293a4b"}}'
     )
     [[_, found, *_]] = entries("unexpected", PartMismatch("inserted", None, made))
-    lines = ['  "of": {"$oid": "ObjectId-12"}', '  "at": {"$date": "now"}', '  "quantity": 7']
-    assert found == [["+", "line", None, "{\n" + ",\n".join(lines) + "\n}"]]
+    lines = ['  "of": ObjectId-12 as text', '  "at": now', '  "quantity": 7']
+    assert found == [
+        ["+", "line", None, "{\n" + ",\n".join(lines) + "\n}"],
+        ["+", "text", None, r'"{\"$oid\": \"ObjectId-1\"}"'],  # which is a string, and says so
+        ["+", "other", None, "UUID-1"],
+        ["+", "stored", None, '{"$oid": "65a1b2c3d4e5f60718293a4b"}'],
+    ]
 
 
 def test_what_would_be_recorded_is_new() -> None:
@@ -181,6 +258,8 @@ def test_what_could_not_be_compared_is_told() -> None:
         "The two cannot be compared part by part.",
         ["another kind"],
     )
+    other = mismatch_data(Failure("a", "b", mismatch=Mismatch("state", {}, other_kind="changes")))
+    assert other["problem"] == ("the expectation is of changes, and this is a comparison of state")
 
 
 def failure(name: str, count: int) -> dict[str, Any]:

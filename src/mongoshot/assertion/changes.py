@@ -29,8 +29,14 @@ class ObservedChanges:
 
     def __init__(self, read: Callable[[], Changes]) -> None:
         """Take a function that asks the staged database."""
-        self.read = read
+        self._ask = read
+        self._last: Changes | None = None
         self.found: Changes | None = None
+
+    def read(self) -> Changes:
+        """Return what has changed until now."""
+        self._last = self._ask()
+        return self._last
 
     def __eq__(self, other: object) -> bool:
         """Compare the changes until now with a stored expectation.
@@ -59,8 +65,11 @@ class ObservedChanges:
         return str(self.read())
 
     def __repr__(self) -> str:
-        """Say in one line how much has changed until now."""
-        return repr(self.read())
+        """Say in one line how much had changed when this was last looked at, else until now.
+
+        pytest asks for it while it explains a comparison, of which this is a side.
+        """
+        return repr(self.read() if self._last is None else self._last)
 
     @property
     def inserted(self) -> ByCollection[Documents]:

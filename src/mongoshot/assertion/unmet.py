@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ TO_RECORD = "there is no expectation yet; to record it, type: pytest --snapshot-
 TO_UPDATE = "if this is how it should be, type: pytest --snapshot-update"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Unmet:
     """Hold one expectation that was not met.
 
@@ -36,6 +37,7 @@ class Unmet:
     expected: str | None
     written: Written
 
+    @cached_property
     def report(self) -> list[str]:
         """Say all that is not as expected, or what would be recorded."""
         return list(explain(self.written, is_stored=self.expected is not None))
@@ -43,8 +45,8 @@ class Unmet:
     def lines(self) -> list[str]:
         """Say the same, and what to type if this is how it should be."""
         if self.expected is None:
-            return [TO_RECORD, *self.report()]
-        return [*self.report(), *([TO_UPDATE] if self.written.mismatch else [])]
+            return [TO_RECORD, *self.report]
+        return [*self.report, *([TO_UPDATE] if self.written.mismatch else [])]
 
     @property
     def is_said_briefly(self) -> bool:

@@ -143,7 +143,7 @@ class FailingTests:
                     expected=each.expected,
                     actual=str(each.written),
                     scenario=each.written.scenario,
-                    report="\n".join(each.report()),
+                    report="\n".join(each.report),
                 )
                 for each in unmet
             ]

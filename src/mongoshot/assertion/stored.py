@@ -58,6 +58,13 @@ class StoredExpectation(SnapshotAssertion):
         made.default_rules = self.default_rules | make_rules(exclude, match, collections)
         return made
 
+    def use_extension(self, extension_class: object = None) -> StoredExpectation:  # noqa: ARG002
+        """Refuse to keep expectations of databases in another form."""
+        raise UsageError(
+            "db_snapshot keeps expectations of databases in files of its own; for other values and"
+            " extensions there is syrupy's own fixture, snapshot"
+        )
+
     def __call__(
         self,
         *,

@@ -380,3 +380,19 @@ def test_the_bson_of_a_value_is_kept_to_the_byte(expect: Any) -> None:
     expected = expect([], [{"_id": 1, "v": value}])
     [inserted] = expected.facets["orders"].values()
     assert inserted.raw == bson.encode({"_id": 1, "v": value})
+
+
+def test_an_index_of_the_same_fields_in_another_order_is_another(
+    make_state: MakeState, make_collection: MakeCollection
+) -> None:
+    def change(*keys: str) -> Expectation:
+        def state(*keys: str) -> State:
+            index = {"v": 2, "key": dict.fromkeys(keys, 1), "name": "x"}
+            return make_state(orders=make_collection("orders", indexes=[index]))
+
+        return parse_expectation(changes_to_text(changes_between(state("a", "b"), state(*keys))))
+
+    lines = mismatch(change("b", "a", "c"), change("a", "b", "c"))
+    assert [line.partition("  ")[0] for line in lines[3:]] == ["index x.key.c", "index x"]
+    assert '"key": {"b": 1, "a": 1, "c": 1}' in lines[4]
+    assert not find_mismatch(change("b", "a", "c"), change("b", "a", "c"))

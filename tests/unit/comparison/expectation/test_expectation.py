@@ -297,6 +297,25 @@ def test_what_the_text_cannot_hold_is_an_error_with_the_way_out(
 
 
 @pytest.mark.parametrize(
+    ("written", "edited"),
+    [
+        ('"collections": {', '"collections": {"orders": {"deleted": [{"_id": 9}]},'),
+        ('"orders": {', '"orders": {"updated": [],'),
+        ('"fields": {', '"fields": {"a": {"after": 3},'),
+        ('"fields": {', '"reorderd": {}, "fields": {'),
+        ('{"before": 1, "after": 2}', '{"before": 1, "before": 1, "after": 2}'),
+        ('"kind": "changes",', '"kind": "changes", "collections": {"carts": {"dropped": {}}},'),
+        ('"kind": "changes",', '"kind": "changes", "colections": {},'),
+    ],
+)
+def test_what_would_not_be_compared_is_refused(changes: Any, written: str, edited: str) -> None:
+    text = changes_to_text(changes([{"_id": 1, "a": 1}], [{"_id": 1, "a": 2}]))
+    assert parse_expectation(text)
+    with pytest.raises(ExpectationError, match="holds"):
+        parse_expectation(text.replace(written, edited))
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from unittest.mock import ANY
+from uuid import UUID
 
 import pytest
-from bson import Int64, ObjectId
-from dirty_equals import IsPositiveInt, IsStr
+from bson import Binary, Decimal128, Int64, ObjectId
+from dirty_equals import IsPartialDict, IsPositiveInt, IsStr
 
 from mongoshot.assertion.written import Asserted, Written, explain, matches, write
 from mongoshot.comparison.difference import Changes, compare
@@ -121,6 +123,27 @@ class TestExclude:
         )
         assert said(changed(rules=rules, orders=[{"_id": 1, "a": [1, 2, 9], "b": []}]), stored)
 
+    def test_the_other_elements_keep_their_places(self, changed: Write) -> None:
+        rules = {"exclude": "orders.a[0]"}
+        stored = changed(rules=rules, orders=[{"_id": 1, "a": [1, 2, 3]}])
+        assert said(changed(rules=rules, orders=[{"_id": 1, "a": [9, 2, 3]}]), stored) == []
+        one_less = changed(rules=rules, orders=[{"_id": 1, "a": [1, 3]}])
+        assert said(one_less, stored)[2:] == [
+            "a[1]  expected 2, is 3",
+            "a[2]  expected 3, is (missing)",
+        ]
+        before = {"orders": [{"_id": 1, "a": [1, 2]}, {"_id": 2, "a": []}]}
+        after = [{"_id": 1, "a": [8, 3]}, {"_id": 2, "a": [5, 6]}]
+        assert said(changed(before, rules, orders=after), changed(before, orders=after)) == []
+
+    def test_it_counts_for_more_than_a_matcher(self, changed: Write) -> None:
+        before = {"orders": [{"_id": 1, "at": 1, "n": 1}, {"_id": 2, "at": 1, "n": 5}]}
+        after = [{"_id": 1, "at": 2, "n": 1}, {"_id": 2, "at": 2, "n": 6}]
+        actual = changed(
+            before, {"exclude": "**.at", "match": {"**.at": IsStr(), "**.n": 6}}, orders=after
+        )
+        assert said(actual, str(actual)) == []
+
     def test_a_collection(self, changed: Write) -> None:
         stored = changed(orders=[{"_id": 1}], audit=[{"_id": 1}])
         for rules in ({"exclude": "audit"}, {"collections": {"audit": "ignore"}}):
@@ -167,6 +190,27 @@ class TestMatch:
             'token  expected IsStr(min_length=3), is "xy"',
             "n  expected IsPositiveInt(), is -2",
         ]
+
+    def test_it_is_asked_about_a_whole_document(self, changed: Write) -> None:
+        stored = changed(orders=[{"_id": 1, "n": 1}])
+        rules = {"match": {"orders": IsPartialDict(n=IsPositiveInt())}}
+        assert said(changed(rules=rules, orders=[{"_id": 1, "n": 2}]), stored) == []
+        assert said(changed(rules=rules, orders=[{"_id": 1, "n": -2}]), stored)[2:] == [
+            'the document  expected IsPartialDict(n=IsPositiveInt()), is {"_id": 1, "n": -2}'
+        ]
+
+    def test_it_is_asked_within_what_another_rule_compares(self, changed: Write) -> None:
+        rules = {"match": {"orders": _Near(), "orders.n": IsStr()}}
+        actual = changed(rules=rules, orders=[{"_id": 1, "n": 5}])
+        assert said(actual, str(actual))[-1] == "n  expected IsStr(), is 5"
+
+    def test_it_sees_decimals_and_uuids_as_in_code(self, changed: Write) -> None:
+        rules = {"match": {"orders.id": UUID(int=5), "orders.n": Decimal("1.5")}}
+        found = {"_id": 1, "id": Binary.from_uuid(UUID(int=5)), "n": Decimal128("1.5")}
+        actual = changed(rules=rules, orders=[found])
+        assert said(actual, str(actual)) == []
+        wrong = changed(rules=rules, orders=[found | {"n": Decimal128("1.6")}])
+        assert len(said(wrong, str(actual))) > 0
 
     def test_what_it_refuses_is_not_as_expected_though_recorded(self, changed: Write) -> None:
         rules = {"match": {"orders.id": IsStr()}}

@@ -17,6 +17,7 @@ from mongoshot.assertion.written import Asserted, Written, explain, matches, wri
 from mongoshot.comparison.difference import Changes, compare
 from mongoshot.comparison.documents import Value
 from mongoshot.comparison.expectation.rules import make_rules
+from mongoshot.comparison.inline.matchers import within
 from mongoshot.comparison.provenance import Family, Provenance
 from mongoshot.comparison.sameness import Rule
 
@@ -253,6 +254,20 @@ class TestMatch:
         )
         assert said(twice, stored) != []
 
+    def test_it_tells_which_of_two_generated_ids_is_which(self, changed: Write) -> None:
+        def orders(*totals: float | None) -> list[dict[str, Any]]:
+            return [
+                {"_id": made(number)} | ({} if total is None else {"total": total})
+                for number, total in enumerate(totals)
+            ]
+
+        rules = {"match": {"orders.total": within(0.01)}}
+        stored = changed(orders=orders(10.0, 20.0, None))
+        # As text, 9.999 stands behind 20.001.
+        assert said(changed(rules=rules, orders=orders(9.999, 20.001, None)), stored) == []
+        one_is_off = said(changed(rules=rules, orders=orders(9.999, None, 25.0)), stored)
+        assert one_is_off[2:] == ["total  expected 20.0, is 25.0"]
+
     def test_matching_is_one_to_one(self, changed: Write) -> None:
         rules = {"match": {"orders._id": ANY, "orders.n": _Near()}}
         stored = changed(rules=rules, orders=[{"_id": "a", "n": 1}, {"_id": "b", "n": 2}])
@@ -289,6 +304,15 @@ class TestContains:
         rules = {"collections": {"*": "contains", "audit": "exact"}}
         found = changed(rules=rules, audit=[{"_id": 1}], orders=[{"_id": 1}, {"_id": 2}])
         assert said(found, stored) == []
+
+    def test_many_that_refer_to_one_are_found(self, changed: Write) -> None:
+        def lines(count: int) -> list[dict[str, Any]]:
+            return [{"_id": made(1 + number), "order": made(0)} for number in range(count)]
+
+        stored = changed(orders=[{"_id": made(0)}], audit=lines(3000))
+        # Each line tried with all lines of its order would be millions of tries.
+        actual = changed(rules=self.RULES, orders=[{"_id": made(0)}], audit=lines(3500))
+        assert said(actual, stored) == []
 
     def test_generated_ids_are_found_among_others(self, changed: Write) -> None:
         def audit(*entries: tuple[int, int | None, str]) -> list[dict[str, Any]]:

@@ -108,7 +108,7 @@ def _find_in_section(
 ) -> Iterator[PartMismatch]:
     pairs = _pair(section, expected, actual, scope)
     for facet, partner in pairs.items():
-        if fields := _fields(section, expected[facet], actual[partner], scope):
+        if fields := find_fields(section, expected[facet], actual[partner], scope):
             yield PartMismatch(section, expected[facet], actual[partner], fields)
     partners = set(pairs.values())
     missing = [value for facet, value in expected.items() if facet not in pairs]
@@ -119,7 +119,7 @@ def _find_in_section(
         for at, candidate in enumerate(near):
             if candidate is not None:
                 other = unexpected[candidate]
-                fields = _fields(section, missing[at], other, scope)
+                fields = find_fields(section, missing[at], other, scope)
                 candidates[at] = Nearest(other, fields)
     for value, resembling in zip(missing, candidates, strict=True):
         fields = _changed_definition(value, None) if section == "definition" else ()
@@ -146,7 +146,7 @@ def _pair(section: str, expected: Facets, actual: Facets, scope: Scope) -> dict[
         def compatible(
             old: int, new: int, olds: list[Facet] = olds, news: list[Facet] = news
         ) -> bool:
-            return not _fields(section, expected[olds[old]], actual[news[new]], scope)
+            return not find_fields(section, expected[olds[old]], actual[news[new]], scope)
 
         assigned = assign(len(olds), len(news), compatible)
         found |= {olds[old]: news[new] for old, new in assigned.items()}
@@ -165,9 +165,10 @@ def _alike(
     return found
 
 
-def _fields(
+def find_fields(
     section: str, expected: Value, actual: Value, scope: Scope
 ) -> tuple[FieldMismatch, ...]:
+    """Say where two parts of one section are not the same under rules, field by field."""
     if expected == actual:
         return ()
     if section == "updated":

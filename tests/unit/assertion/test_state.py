@@ -14,6 +14,7 @@ from mongoshot.assertion.inline_report import explain_inline
 from mongoshot.assertion.state import ObservedState
 from mongoshot.comparison.expectation.contrast import find_mismatch
 from mongoshot.comparison.expectation.model import StateKind, parse_expectation
+from mongoshot.comparison.expectation.rules import make_rules
 from mongoshot.errors import UsageError
 from mongoshot.snapshot.directory import Snapshot
 from mongoshot.snapshot.manifest import Origin
@@ -62,6 +63,31 @@ def test_a_small_state_is_written_whole_and_a_large_one_as_what_differs(observe:
     assert parsed(small)["collections"]["orders"]["documents"] == [*FEW, {"_id": 9}]
     assert parsed(large)["kind"] == "difference"
     assert parsed(large)["collections"] == {"orders": {"inserted": [{"_id": 9999}]}}
+
+
+@pytest.mark.parametrize("kind", ["state", "difference"])
+def test_contains_asks_for_the_same_in_either_form(observe: Any, kind: StateKind) -> None:
+    rules = make_rules(collections={"orders": "contains"})
+    scenario = {"orders": FEW, "carts": []}
+
+    def held(recorded: dict[str, Any], now: dict[str, Any]) -> bool:
+        expected, actual = (
+            parse_expectation(observe(scenario, side).write(kind, rules)[0])
+            for side in (recorded, now)
+        )
+        return not find_mismatch(expected, actual, rules)
+
+    dropped: dict[str, Any] = {"carts": []}
+    without_one = {"orders": FEW[1:], "carts": []}
+    changed = {"orders": [{"_id": 0}, *FEW[1:]], "carts": []}
+    more = {"orders": [*FEW, {"_id": 9}], "carts": []}
+    assert held(scenario, more)
+    assert held(without_one, scenario)
+    assert held(dropped, scenario)
+    for less in (without_one, changed, dropped):
+        assert not held(scenario, less)
+    assert not held(more, scenario)
+    assert not held(scenario, {**more, "carts": [{"_id": 1}]})
 
 
 def test_either_form_can_be_asked_for(observe: Any) -> None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from unittest.mock import ANY
+from uuid import UUID
 
 import pytest
-from bson import Int64, ObjectId
-from dirty_equals import IsPositiveInt, IsStr
+from bson import Binary, Decimal128, Int64, ObjectId
+from dirty_equals import IsPartialDict, IsPositiveInt, IsStr
 
 from mongoshot.assertion.written import Asserted, Written, explain, matches, write
 from mongoshot.comparison.difference import Changes, compare
 from mongoshot.comparison.documents import Value
 from mongoshot.comparison.expectation.rules import make_rules
+from mongoshot.comparison.inline.matchers import within
 from mongoshot.comparison.provenance import Family, Provenance
 from mongoshot.comparison.sameness import Rule
 
@@ -113,6 +116,15 @@ class TestExclude:
         lines = said(other, stored)
         assert len([line for line in lines if line.startswith(("-", "+", "~"))]) == 2
 
+    def test_ids_of_many_documents_may_be_left_out(self, changed: Write) -> None:
+        rules = {"exclude": "orders._id"}
+        stored = changed(rules=rules, orders=[{"_id": n, "n": n} for n in range(3000)])
+        actual = changed(rules=rules, orders=[{"_id": n, "n": -n - 1} for n in range(3000)])
+        # Each with each would be nine million comparisons, of minutes.
+        assert not matches(actual, stored)
+        lines = list(explain(actual, is_stored=True))
+        assert lines[0] == "changes not as expected in orders: 3,000 missing, 3,000 not expected"
+
     def test_elements_of_arrays(self, changed: Write) -> None:
         rules = {"exclude": ["orders.a[1]", "orders.b[]"]}
         stored = changed(rules=rules, orders=[{"_id": 1, "a": [1, 2, 3], "b": [1, [2]]}])
@@ -120,6 +132,27 @@ class TestExclude:
             said(changed(rules=rules, orders=[{"_id": 1, "a": [1, 9, 3], "b": []}]), stored) == []
         )
         assert said(changed(rules=rules, orders=[{"_id": 1, "a": [1, 2, 9], "b": []}]), stored)
+
+    def test_the_other_elements_keep_their_places(self, changed: Write) -> None:
+        rules = {"exclude": "orders.a[0]"}
+        stored = changed(rules=rules, orders=[{"_id": 1, "a": [1, 2, 3]}])
+        assert said(changed(rules=rules, orders=[{"_id": 1, "a": [9, 2, 3]}]), stored) == []
+        one_less = changed(rules=rules, orders=[{"_id": 1, "a": [1, 3]}])
+        assert said(one_less, stored)[2:] == [
+            "a[1]  expected 2, is 3",
+            "a[2]  expected 3, is (missing)",
+        ]
+        before = {"orders": [{"_id": 1, "a": [1, 2]}, {"_id": 2, "a": []}]}
+        after = [{"_id": 1, "a": [8, 3]}, {"_id": 2, "a": [5, 6]}]
+        assert said(changed(before, rules, orders=after), changed(before, orders=after)) == []
+
+    def test_it_counts_for_more_than_a_matcher(self, changed: Write) -> None:
+        before = {"orders": [{"_id": 1, "at": 1, "n": 1}, {"_id": 2, "at": 1, "n": 5}]}
+        after = [{"_id": 1, "at": 2, "n": 1}, {"_id": 2, "at": 2, "n": 6}]
+        actual = changed(
+            before, {"exclude": "**.at", "match": {"**.at": IsStr(), "**.n": 6}}, orders=after
+        )
+        assert said(actual, str(actual)) == []
 
     def test_a_collection(self, changed: Write) -> None:
         stored = changed(orders=[{"_id": 1}], audit=[{"_id": 1}])
@@ -168,6 +201,27 @@ class TestMatch:
             "n  expected IsPositiveInt(), is -2",
         ]
 
+    def test_it_is_asked_about_a_whole_document(self, changed: Write) -> None:
+        stored = changed(orders=[{"_id": 1, "n": 1}])
+        rules = {"match": {"orders": IsPartialDict(n=IsPositiveInt())}}
+        assert said(changed(rules=rules, orders=[{"_id": 1, "n": 2}]), stored) == []
+        assert said(changed(rules=rules, orders=[{"_id": 1, "n": -2}]), stored)[2:] == [
+            'the document  expected IsPartialDict(n=IsPositiveInt()), is {"_id": 1, "n": -2}'
+        ]
+
+    def test_it_is_asked_within_what_another_rule_compares(self, changed: Write) -> None:
+        rules = {"match": {"orders": _Near(), "orders.n": IsStr()}}
+        actual = changed(rules=rules, orders=[{"_id": 1, "n": 5}])
+        assert said(actual, str(actual))[-1] == "n  expected IsStr(), is 5"
+
+    def test_it_sees_decimals_and_uuids_as_in_code(self, changed: Write) -> None:
+        rules = {"match": {"orders.id": UUID(int=5), "orders.n": Decimal("1.5")}}
+        found = {"_id": 1, "id": Binary.from_uuid(UUID(int=5)), "n": Decimal128("1.5")}
+        actual = changed(rules=rules, orders=[found])
+        assert said(actual, str(actual)) == []
+        wrong = changed(rules=rules, orders=[found | {"n": Decimal128("1.6")}])
+        assert len(said(wrong, str(actual))) > 0
+
     def test_what_it_refuses_is_not_as_expected_though_recorded(self, changed: Write) -> None:
         rules = {"match": {"orders.id": IsStr()}}
         refused = changed(rules=rules, orders=[{"_id": 1, "id": 5}])
@@ -199,6 +253,20 @@ class TestMatch:
             lines=[{"_id": made(5), "order": "k1"}],
         )
         assert said(twice, stored) != []
+
+    def test_it_tells_which_of_two_generated_ids_is_which(self, changed: Write) -> None:
+        def orders(*totals: float | None) -> list[dict[str, Any]]:
+            return [
+                {"_id": made(number)} | ({} if total is None else {"total": total})
+                for number, total in enumerate(totals)
+            ]
+
+        rules = {"match": {"orders.total": within(0.01)}}
+        stored = changed(orders=orders(10.0, 20.0, None))
+        # As text, 9.999 stands behind 20.001.
+        assert said(changed(rules=rules, orders=orders(9.999, 20.001, None)), stored) == []
+        one_is_off = said(changed(rules=rules, orders=orders(9.999, None, 25.0)), stored)
+        assert one_is_off[2:] == ["total  expected 20.0, is 25.0"]
 
     def test_matching_is_one_to_one(self, changed: Write) -> None:
         rules = {"match": {"orders._id": ANY, "orders.n": _Near()}}
@@ -236,6 +304,15 @@ class TestContains:
         rules = {"collections": {"*": "contains", "audit": "exact"}}
         found = changed(rules=rules, audit=[{"_id": 1}], orders=[{"_id": 1}, {"_id": 2}])
         assert said(found, stored) == []
+
+    def test_many_that_refer_to_one_are_found(self, changed: Write) -> None:
+        def lines(count: int) -> list[dict[str, Any]]:
+            return [{"_id": made(1 + number), "order": made(0)} for number in range(count)]
+
+        stored = changed(orders=[{"_id": made(0)}], audit=lines(3000))
+        # Each line tried with all lines of its order would be millions of tries.
+        actual = changed(rules=self.RULES, orders=[{"_id": made(0)}], audit=lines(3500))
+        assert said(actual, stored) == []
 
     def test_generated_ids_are_found_among_others(self, changed: Write) -> None:
         def audit(*entries: tuple[int, int | None, str]) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 
 from mongoshot.comparison.documents import (
@@ -36,6 +36,9 @@ Parts = dict[str, tuple[PartMismatch, ...]]
 
 _MOVED = "the same elements in another order"
 
+#: What a state's difference from its scenario says of what is there besides, or is not.
+_MORE, _LESS = ("inserted", "created"), ("deleted", "dropped")
+
 #: In the order in which they are told.
 _VERDICTS = ("otherwise", "missing", "unexpected")
 
@@ -59,7 +62,7 @@ def find_mismatch(
         old, new = expected.facets.get(name, {}), actual.facets.get(name, {})
         scope = (rules or Rules()).of(name)
         if old != new and scope.mode != "ignore":
-            found[name] = (*found.get(name, ()), *_find_parts(old, new, scope))
+            found[name] = (*found.get(name, ()), *_find_parts(actual.kind, old, new, scope))
     parts = {name: found[name] for name in sorted(found) if found[name]}
     return Mismatch(actual.kind, parts, tuple(_notes(expected, actual)))
 
@@ -72,7 +75,9 @@ def _notes(expected: Expectation, actual: Expectation) -> Iterator[str]:
         )
 
 
-def _find_parts(expected: Facets, actual: Facets, scope: Scope) -> Iterator[PartMismatch]:
+def _find_parts(
+    kind: str, expected: Facets, actual: Facets, scope: Scope
+) -> Iterator[PartMismatch]:
     # What is has been stripped before it was written.
     kept = {facet: strip_part(facet[0], value, scope) for facet, value in expected.items()}
     expected = {facet: value for facet, value in kept.items() if value is not None}
@@ -82,9 +87,20 @@ def _find_parts(expected: Facets, actual: Facets, scope: Scope) -> Iterator[Part
             {facet: value for facet, value in side.items() if facet[0] == section}
             for side in (expected, actual)
         )
-        found += _find_in_section(section, old, new, scope)
+        parts = _find_in_section(section, old, new, scope)
+        found += (part for part in parts if not _is_tolerated(kind, part, scope))
     ranks = {verdict: rank for rank, verdict in enumerate(_VERDICTS)}
     yield from sorted(found, key=lambda part: (part.section in SECTIONS, ranks[part.verdict]))
+
+
+def _is_tolerated(kind: str, part: PartMismatch, scope: Scope) -> bool:
+    """Tell whether it is enough that what is expected is there."""
+    if scope.mode != "contains":
+        return False
+    if kind == "difference":  # what is not said there is expected, too: it is in the scenario
+        of_more = _MORE if part.verdict == "unexpected" else _LESS
+        return part.verdict != "otherwise" and part.section in of_more
+    return part.verdict == "unexpected"
 
 
 def _find_in_section(
@@ -92,7 +108,7 @@ def _find_in_section(
 ) -> Iterator[PartMismatch]:
     pairs = _pair(section, expected, actual, scope)
     for facet, partner in pairs.items():
-        if fields := _fields(section, expected[facet], actual[partner], scope):
+        if fields := find_fields(section, expected[facet], actual[partner], scope):
             yield PartMismatch(section, expected[facet], actual[partner], fields)
     partners = set(pairs.values())
     missing = [value for facet, value in expected.items() if facet not in pairs]
@@ -103,15 +119,14 @@ def _find_in_section(
         for at, candidate in enumerate(near):
             if candidate is not None:
                 other = unexpected[candidate]
-                fields = _fields(section, missing[at], other, scope)
+                fields = find_fields(section, missing[at], other, scope)
                 candidates[at] = Nearest(other, fields)
     for value, resembling in zip(missing, candidates, strict=True):
         fields = _changed_definition(value, None) if section == "definition" else ()
         yield PartMismatch(section, value, None, fields, resembling)
-    if scope.mode != "contains":
-        for value in unexpected:
-            fields = _changed_definition(None, value) if section == "definition" else ()
-            yield PartMismatch(section, None, value, fields)
+    for value in unexpected:
+        fields = _changed_definition(None, value) if section == "definition" else ()
+        yield PartMismatch(section, None, value, fields)
 
 
 def _pair(section: str, expected: Facets, actual: Facets, scope: Scope) -> dict[Facet, Facet]:
@@ -123,18 +138,37 @@ def _pair(section: str, expected: Facets, actual: Facets, scope: Scope) -> dict[
     if not free and all(identity for _, identity, _ in (*expected, *actual)):
         return pairs
 
-    def compatible(old: Facet, new: Facet) -> bool:
-        return not _fields(section, expected[old], actual[new], scope)
+    found = {facet: facet for facet in pairs if not free and facet[1]}
+    left, right = (_alike(section, side, found.keys(), scope) for side in (expected, actual))
+    for alike, olds in left.items():
+        news = right.get(alike, [])
 
-    alone = {facet: facet for facet in pairs if not free and facet[1]}
-    left, right = ([facet for facet in side if facet not in alone] for side in (expected, actual))
-    found = assign(len(left), len(right), lambda old, new: compatible(left[old], right[new]))
-    return alone | {left[old]: right[new] for old, new in found.items()}
+        def compatible(
+            old: int, new: int, olds: list[Facet] = olds, news: list[Facet] = news
+        ) -> bool:
+            return not find_fields(section, expected[olds[old]], actual[news[new]], scope)
+
+        assigned = assign(len(olds), len(news), compatible)
+        found |= {olds[old]: news[new] for old, new in assigned.items()}
+    return {facet: found[facet] for facet in expected if facet in found}
 
 
-def _fields(
+def _alike(
+    section: str, facets: Facets, but: Collection[Facet], scope: Scope
+) -> dict[Value | None, list[Facet]]:
+    """Put together what is the same but for what a matcher compares: no others can be equal."""
+    found: dict[Value | None, list[Facet]] = {}
+    for facet, value in facets.items():
+        if facet not in but:
+            rest = None if scope.matcher("") else strip_part(section, value, scope, matched=True)
+            found.setdefault(rest, []).append(facet)
+    return found
+
+
+def find_fields(
     section: str, expected: Value, actual: Value, scope: Scope
 ) -> tuple[FieldMismatch, ...]:
+    """Say where two parts of one section are not the same under rules, field by field."""
     if expected == actual:
         return ()
     if section == "updated":

@@ -33,8 +33,11 @@ def definition_updates(sides: Mapping[str, Value]) -> dict[str, Value]:
     for name in {**new, **old}:
         before, after = old.get(name), new.get(name)
         if before and after:
-            for field in compare_values(before, after, name)[0]:
-                updates[field.path] = _update(field.before, field.after)
+            fields, reordered = compare_values(before, after, name)
+            if reordered:  # an index of the same fields in another order is another index
+                updates[name] = _update(before, after)
+            else:
+                updates |= {each.path: _update(each.before, each.after) for each in fields}
         else:
             updates[name] = _update(before, after)
     return updates

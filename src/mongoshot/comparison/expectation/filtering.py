@@ -63,7 +63,12 @@ def _changed(change: DocumentChange, scope: Scope) -> DocumentChange | None:
 
     if not scope.excluded_paths and not scope.matchers:
         return change
-    return compare_documents(scope.strip(change.before), scope.strip(change.after), judge)
+    found = compare_documents(scope.strip(change.before), scope.strip(change.after), judge)
+    if found is None:
+        return None
+    # Null may stand for an element that is left out, on one side alone.
+    fields = tuple(field for field in found.fields if not scope.excludes(field.path))
+    return replace(found, fields=fields) if fields or found.reordered else None
 
 
 def _stripped(collection: Collection, scope: Scope) -> Collection:
@@ -80,29 +85,33 @@ def _strip_chunks(collection: Collection, scope: Scope) -> Iterator[bytes]:
 def find_refused(collections: Mapping[str, CollectionDifference], rules: Rules) -> Refused:
     """Find values that are not what a rule's Python object says that it equals.
 
-    Looks at the documents of a difference as they are now, with nothing left out yet.
+    Looks at the documents of a difference as they are now; where an update is of nothing but what
+    is left out, there is none. What is left out is not asked about.
     """
     return {
-        name: _refused(
-            [("updated", change.after) for change in found.updated]
-            + [("inserted", document) for document in found.inserted],
-            rules.of(name),
-        )
+        name: _refused(_present(found, scope), scope)
         for name, found in looked_at(collections, rules)
+        if (scope := rules.of(name)).asks
     }
+
+
+def _present(difference: CollectionDifference, scope: Scope) -> Iterator[tuple[str, bytes]]:
+    for change in difference.updated:
+        if _changed(change, scope):
+            yield "updated", change.after
+    yield from (("inserted", document) for document in difference.inserted)
 
 
 def find_refused_of_state(collections: Mapping[str, Collection], rules: Rules) -> Refused:
     """Find such values in whole collections."""
     return {
-        name: _refused((("documents", each) for each in found.documents()), rules.of(name))
+        name: _refused((("documents", each) for each in found.documents()), scope)
         for name, found in looked_at(collections, rules)
+        if (scope := rules.of(name)).asks
     }
 
 
 def _refused(documents: Iterable[tuple[str, bytes]], scope: Scope) -> tuple[PartMismatch, ...]:
-    if not scope.asks:
-        return ()
     found = []
     for section, document in documents:
         value = Value(DOCUMENT, document)
@@ -117,15 +126,15 @@ def _refused(documents: Iterable[tuple[str, bytes]], scope: Scope) -> tuple[Part
 
 
 def _asked(value: Value, path: str, scope: Scope) -> Iterator[tuple[str, Value, Asked]]:
-    in_array = value.type == ARRAY
-    for kind, key, start, end in iterate_elements(value.raw):
-        inner = (path + path_step(key, in_array)).removeprefix(".")
-        field = Value(kind, value.raw[start:end])
-        matcher = scope.matcher(inner)
-        if isinstance(matcher, Asked):
-            yield inner, field, matcher
-        elif matcher is None and kind in (DOCUMENT, ARRAY):
-            yield from _asked(field, inner, scope)
+    matcher = scope.matcher(path)
+    if isinstance(matcher, Asked):
+        yield path, value, matcher
+    elif value.type in (DOCUMENT, ARRAY):
+        in_array = value.type == ARRAY
+        for kind, key, start, end in iterate_elements(value.raw):
+            inner = (path + path_step(key, in_array)).removeprefix(".")
+            if not scope.excludes(inner):
+                yield from _asked(Value(kind, value.raw[start:end]), inner, scope)
 
 
 def strip_part(section: str, value: Value, scope: Scope, *, matched: bool = False) -> Value | None:

@@ -28,7 +28,7 @@ what else they hold.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -45,6 +45,7 @@ StateKind: TypeAlias = Literal["state", "difference"]
 
 FORMAT_VERSION = 1
 KINDS = ("changes", *get_args(StateKind))
+_KEYS = ("format_version", "kind", "scenario", "digest", "collections")
 
 #: One thing that an expectation says: its section, which document or part it is about, and which of
 #: several with the same `_id`, or none, from 0.
@@ -78,7 +79,8 @@ def parse_expectation(text: str) -> Expectation:
     """
     remedy = "take the file from version control again, or record it with pytest --snapshot-update"
     try:
-        document: Any = RawBSONDocument(from_extended_json(text, placeholders=True))
+        raw = from_extended_json(text, placeholders=True)
+        document: Any = RawBSONDocument(raw)
         if document["format_version"] != FORMAT_VERSION:
             raise ExpectationError(
                 f"the expectation has format version {document['format_version']}, and this"
@@ -87,16 +89,17 @@ def parse_expectation(text: str) -> Expectation:
         kind, scenario, digest = (document[key] for key in ("kind", "scenario", "digest"))
         if kind not in KINDS or not isinstance(scenario + digest, str):
             raise TypeError(f"kind {kind!r}, scenario {scenario!r}")  # noqa: TRY301
+        collections = _told_once(Value(DOCUMENT, raw), "the file", _KEYS)["collections"]
         facets = {
-            name: _read_collection(bytes(collection.raw))
-            for name, collection in document["collections"].items()
+            name: _read_collection(collection)
+            for name, collection in _told_once(collections, "collections").items()
         }
     except (InvalidExtendedJSONError, BSONError, KeyError, AttributeError, TypeError) as error:
         raise ExpectationError(f"this is no expectation ({error!r:.200}); {remedy}") from None
     return Expectation(kind, scenario, digest, facets)
 
 
-def _read_collection(collection: bytes) -> dict[Facet, Value]:
+def _read_collection(collection: Value) -> dict[Facet, Value]:
     facets: dict[Facet, Value] = {}
     met: Counter[tuple[str, Value | None]] = Counter()
     for section, value in _facets(collection):
@@ -106,16 +109,36 @@ def _read_collection(collection: bytes) -> dict[Facet, Value]:
     return facets
 
 
-def _facets(collection: bytes) -> Iterator[tuple[str, Value]]:
-    for section, value in members(Value(DOCUMENT, collection)).items():
+def _facets(collection: Value) -> Iterator[tuple[str, Value]]:
+    for section, value in _told_once(collection, "a collection").items():
         if section not in SECTIONS:
             yield section, _of_type(DOCUMENT, value, section)
             continue
         for entry in members(_of_type(ARRAY, value, section)).values():
             yield section, _of_type(DOCUMENT, entry, section)
             if section == "updated":
-                for change in fields_of(entry).values():
-                    _of_type(DOCUMENT, change, "fields")
+                _check_update(entry)
+
+
+def _check_update(update: Value) -> None:
+    _told_once(update, "an update", ("_id", "fields", "reordered"))
+    if fields := fields_of(update):
+        _told_once(members(update)["fields"], "fields")
+    for path, change in fields.items():
+        _told_once(change, path, ("before", "after"))
+
+
+def _told_once(value: Value, what: str, known: Collection[str] = ()) -> dict[str, Value]:
+    """Return the members of a document, of which each says something, and none what another does.
+
+    What was merged by hand may hold one twice, of which one alone would count.
+    """
+    found = members(_of_type(DOCUMENT, value, what))
+    if len(found) < sum(1 for _ in iterate_elements(value.raw)):
+        raise TypeError(f"{what!r} holds the same key twice")
+    if known and (unknown := found.keys() - known):
+        raise TypeError(f"{what!r} holds {min(unknown)!r}, and may hold {', '.join(known)}")
+    return found
 
 
 def _of_type(type: int, value: Value, what: str) -> Value:

@@ -11,13 +11,15 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 from itertools import count
 from typing import NamedTuple
 
 from mongoshot.comparison.documents import Value, compare_values
+from mongoshot.comparison.expectation.contrast import find_fields
 from mongoshot.comparison.expectation.filtering import strip_part
 from mongoshot.comparison.expectation.model import Expectation, Facet
-from mongoshot.comparison.expectation.rules import Rules
+from mongoshot.comparison.expectation.rules import Rules, Scope
 from mongoshot.comparison.matching import nearest
 from mongoshot.snapshot.elements import ARRAY, DOCUMENT, framed, iterate_elements
 from mongoshot.snapshot.encoding.placeholders import read_placeholder, written_placeholder
@@ -27,20 +29,36 @@ from mongoshot.snapshot.encoding.placeholders import read_placeholder, written_p
 _PLACEHOLDER = re.compile(r'(\{"\$(?:oid|uuid)": ")((ObjectId|UUID)-[0-9]+)')
 _RAW_ID = re.compile(rb"\x02\$(?:oid|uuid)\0.{4}((?:ObjectId|UUID)-[0-9]+)", re.DOTALL)
 
+#: Parts that are alike and looked through for one that matchers accept, where nothing else tells.
+_CLOSE = 16
+
 #: Times that two documents are tried to be the same, before it is enough; a few microseconds each.
 _TRIES = 50_000
 
 #: What parts are alike in: collection, section, and all that is said but for the numbers.
 _Kind = tuple[str, str, str | bytes | None]
+#: A kind, and which of the ids that such a part holds is what; -1 and "" for any.
+_Place = tuple[_Kind, int, str]
 
 
 class _Part(NamedTuple):
-    """Hold what is said of one document: its own ids, and all ids that matter."""
+    """Hold what is said of one document: its own ids, and all ids that matter.
+
+    `matched` is all of it with one number for all ids; None where no matcher compares anything.
+    """
 
     kind: _Kind
     own: list[str]
     ids: list[str]
     value: Value
+    matched: Value | None
+    scope: Scope
+
+    def suits(self, actual: _Part) -> bool:
+        """Tell whether matchers accept an actual part of the same kind for this one."""
+        if self.matched is None or actual.matched is None:
+            return True
+        return not find_fields(self.kind[1], self.matched, actual.matched, self.scope)
 
 
 def renumber(expected: Expectation, actual: Expectation, rules: Rules | None = None) -> Expectation:
@@ -128,7 +146,10 @@ def _parts(expectation: Expectation, rules: Rules) -> Iterator[_Part]:
             else:
                 masked = decisive.raw if decisive else None
             own = [] if scope.free_identity else _ids(identity)
-            yield _Part((name, section, masked), own, ids, value)
+            matched = strip_part(section, value, scope) if scope.matchers else None
+            if matched is not None:
+                matched = _rename(matched, {each: f"{_family(each)}-1" for each in _ids(matched)})
+            yield _Part((name, section, masked), own, ids, value, matched, scope)
 
 
 def _search(expected: list[_Part], actual: list[_Part]) -> dict[str, str] | None:
@@ -136,45 +157,60 @@ def _search(expected: list[_Part], actual: list[_Part]) -> dict[str, str] | None
 
     What is rare is looked for first; a part whose ids are known already is looked up by these.
     """
-    candidates: dict[_Kind, list[int]] = {}
-    by_id: dict[tuple[_Kind, int, str], list[int]] = {}
-    for at, part in enumerate(actual):
-        candidates.setdefault(part.kind, []).append(at)
-        for place, name in enumerate(part.ids):
-            by_id.setdefault((part.kind, place, name), []).append(at)
     wanted = [part for part in expected if part.ids]
-    if any(part.kind not in candidates for part in wanted):
+    offers, _ = _listed(actual)
+    if any((part.kind, -1, "") not in offers for part in wanted):
         return None
-    wanted.sort(key=lambda part: len(candidates[part.kind]))
+    wanted.sort(key=lambda part: len(offers[part.kind, -1, ""]))
+    _, ranks = _listed(wanted)
     binding = _Binding()
     tried: list[Iterator[int]] = []
     undo: list[tuple[int, list[str]]] = []
     tries = 0
+    suits = cache(lambda one, other: wanted[one].suits(actual[other]))
 
-    def choices(at: int) -> Iterator[int]:
-        part = wanted[at]
+    def choices(one: int) -> Iterator[int]:
+        part = wanted[one]
+        lists = [offers[part.kind, -1, ""]]
         for place, number in enumerate(part.ids):
-            if (name := binding.names.get(number)) is not None:
-                return iter(by_id.get((part.kind, place, name), ()))
-        alike = candidates[part.kind]
+            name = binding.names.get(number)
+            lists.append(offers.get((part.kind, place, name), []) if name else lists[0])
+        shortest, rank = min(zip(lists, ranks[one], strict=True), key=lambda each: len(each[0]))
         # Those that are alike mostly stand in the same order.
-        return (alike[(at + ahead) % len(alike)] for ahead in range(len(alike)))
+        return (shortest[(rank + ahead) % len(shortest)] for ahead in range(len(shortest)))
 
     while len(undo) < len(wanted):
-        if len(tried) == len(undo):
-            tried.append(choices(len(undo)))
-        for at in tried[-1]:
+        one = len(undo)
+        if len(tried) == one:
+            tried.append(choices(one))
+        for other in tried[-1]:
             tries += 1
-            bound = binding.bind(at, wanted[len(undo)].ids, actual[at].ids)
-            if bound is not None:
-                undo.append((at, bound))
+            if tries > _TRIES + len(wanted):
+                return None
+            bound = binding.bind(other, wanted[one].ids, actual[other].ids)
+            if bound is not None and suits(one, other):
+                undo.append((other, bound))
                 break
+            if bound is not None:
+                binding.release(other, bound)
         else:
             tried.pop()
-            if not undo or tries > _TRIES + len(wanted):
+            if not undo:
                 return None
             binding.release(*undo.pop())
     return {name: number for number, name in binding.names.items()}
+
+
+def _listed(parts: list[_Part]) -> tuple[dict[_Place, list[int]], list[list[int]]]:
+    """List parts by their kind, and by each id that they hold where; tell their ranks in these."""
+    lists: dict[_Place, list[int]] = {}
+    ranks: list[list[int]] = []
+    for at, part in enumerate(parts):
+        places = [(part.kind, -1, ""), *((part.kind, *held) for held in enumerate(part.ids))]
+        ranks.append([len(lists.setdefault(place, [])) for place in places])
+        for place in places:
+            lists[place].append(at)
+    return lists, ranks
 
 
 class _Binding:
@@ -247,12 +283,18 @@ def _pairs(expected: list[_Part], actual: list[_Part]) -> Iterator[tuple[_Part, 
     waiting: dict[_Kind, list[_Part]] = {}
     for part in reversed(expected):
         waiting.setdefault(part.kind, []).append(part)
-    left = []
-    for part in actual:
-        if alike := waiting.get(part.kind):
-            yield alike.pop(), part
-        elif part.own:
-            left.append(part)
+    left = actual
+    for has_to_suit in (True, False):
+        parts, left = left, []
+        for part in parts:
+            alike = waiting.get(part.kind, [])
+            near = range(len(alike) - 1, max(-1, len(alike) - 1 - _CLOSE), -1)
+            found = (at for at in near if not has_to_suit or alike[at].suits(part))
+            if (at := next(found, None)) is None:
+                left.append(part)
+            else:
+                yield alike.pop(at), part
+    left = [part for part in left if part.own]
     remaining = {id(part) for parts in waiting.values() for part in parts}
     rest = [part for part in expected if part.own and id(part) in remaining]
     for place in dict.fromkeys(part.kind[:2] for part in rest):

@@ -10,10 +10,10 @@ from typing import Any, Literal, get_args
 
 from mongoshot.comparison.documents import Value, path_step, unique_fields
 from mongoshot.comparison.expectation.paths import Pattern, parse_pattern
+from mongoshot.comparison.inline.expected import equals
 from mongoshot.comparison.sameness import Rule
 from mongoshot.errors import UsageError
-from mongoshot.snapshot.elements import ARRAY, DOCUMENT, framed, iterate_elements
-from mongoshot.snapshot.model import decode
+from mongoshot.snapshot.elements import ARRAY, DOCUMENT, NULL, framed, iterate_elements
 
 #: How much of a collection is compared: all of it; what is expected must be there, and more may
 #: be; nothing.
@@ -32,8 +32,7 @@ class Asked(Rule):
 
     def accepts(self, actual: Value) -> bool:
         """Tell whether the object says that it equals the value."""
-        document = framed(bytes([actual.type]) + b"v\0" + actual.raw)
-        return bool(self.object == decode(document)["v"])
+        return equals(self.object, actual)
 
 
 @dataclass(frozen=True)
@@ -86,17 +85,22 @@ class Scope:
         return self.excludes(path) or (matched and self.matcher(path) is not None)
 
     def strip_value(self, value: Value, path: str, *, matched: bool = False) -> Value:
-        """Return the value of the field `path` without what is left out of it."""
+        """Return the value of the field `path` without what is left out of it.
+
+        Where elements of an array come behind one that is left out, null stands for it: they keep
+        their places, so that the same is left out of what this returns, and no more.
+        """
         if value.type not in (DOCUMENT, ARRAY) or unique_fields(value) is None:
             return value
         members: list[bytes] = []
         in_array = value.type == ARRAY
-        for kind, key, start, end in iterate_elements(value.raw):
+        for at, (kind, key, start, end) in enumerate(iterate_elements(value.raw)):
             inner = (path + path_step(key, in_array)).removeprefix(".")
             if not self.leaves_out(inner, matched=matched):
                 kept = self.strip_value(Value(kind, value.raw[start:end]), inner, matched=matched)
-                name = b"%d" % len(members) if in_array else key
-                members.append(bytes([kind]) + name + b"\0" + kept.raw)
+                if in_array:
+                    members += (b"%c%d\0" % (NULL, gap) for gap in range(len(members), at))
+                members.append(bytes([kind]) + key + b"\0" + kept.raw)
         return Value(value.type, framed(b"".join(members)))
 
 

@@ -155,12 +155,12 @@ def make_pattern(expected: object, *, by_value: bool = False) -> Pattern:
             return Pattern(partial(same_by_value, literal))
         return Pattern(literal.__eq__, literal)
     if decides_itself(expected):
-        return Pattern(partial(_equals, expected))
+        return Pattern(partial(equals, expected))
     if isinstance(expected, Mapping):
         return _pattern_of_fields(expected, by_value)
     if isinstance(expected, list | tuple):
         return _pattern_of_items(expected, by_value)
-    return Pattern(partial(_equals, expected))
+    return Pattern(partial(equals, expected))
 
 
 def decides_itself(expected: object) -> bool:
@@ -205,7 +205,7 @@ def _is_value(expected: object) -> bool:
     return not isinstance(expected, list | tuple) or all(map(_is_value, expected))
 
 
-def _equals(expected: object, actual: Value) -> bool:
+def equals(expected: object, actual: Value) -> bool:
     """Ask an object whether it equals a value as pymongo decodes it by default, or as Python's."""
     if expected == decode_value(actual):
         return True

@@ -297,6 +297,25 @@ def test_what_the_text_cannot_hold_is_an_error_with_the_way_out(
 
 
 @pytest.mark.parametrize(
+    ("written", "edited"),
+    [
+        ('"collections": {', '"collections": {"orders": {"deleted": [{"_id": 9}]},'),
+        ('"orders": {', '"orders": {"updated": [],'),
+        ('"fields": {', '"fields": {"a": {"after": 3},'),
+        ('"fields": {', '"reorderd": {}, "fields": {'),
+        ('{"before": 1, "after": 2}', '{"before": 1, "before": 1, "after": 2}'),
+        ('"kind": "changes",', '"kind": "changes", "collections": {"carts": {"dropped": {}}},'),
+        ('"kind": "changes",', '"kind": "changes", "colections": {},'),
+    ],
+)
+def test_what_would_not_be_compared_is_refused(changes: Any, written: str, edited: str) -> None:
+    text = changes_to_text(changes([{"_id": 1, "a": 1}], [{"_id": 1, "a": 2}]))
+    assert parse_expectation(text)
+    with pytest.raises(ExpectationError, match="holds"):
+        parse_expectation(text.replace(written, edited))
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",
@@ -380,3 +399,19 @@ def test_the_bson_of_a_value_is_kept_to_the_byte(expect: Any) -> None:
     expected = expect([], [{"_id": 1, "v": value}])
     [inserted] = expected.facets["orders"].values()
     assert inserted.raw == bson.encode({"_id": 1, "v": value})
+
+
+def test_an_index_of_the_same_fields_in_another_order_is_another(
+    make_state: MakeState, make_collection: MakeCollection
+) -> None:
+    def change(*keys: str) -> Expectation:
+        def state(*keys: str) -> State:
+            index = {"v": 2, "key": dict.fromkeys(keys, 1), "name": "x"}
+            return make_state(orders=make_collection("orders", indexes=[index]))
+
+        return parse_expectation(changes_to_text(changes_between(state("a", "b"), state(*keys))))
+
+    lines = mismatch(change("b", "a", "c"), change("a", "b", "c"))
+    assert [line.partition("  ")[0] for line in lines[3:]] == ["index x.key.c", "index x"]
+    assert '"key": {"b": 1, "a": 1, "c": 1}' in lines[4]
+    assert not find_mismatch(change("b", "a", "c"), change("b", "a", "c"))

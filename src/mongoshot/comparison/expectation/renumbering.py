@@ -148,7 +148,8 @@ def _parts(expectation: Expectation, rules: Rules) -> Iterator[_Part]:
             own = [] if scope.free_identity else _ids(identity)
             matched = strip_part(section, value, scope) if scope.matchers else None
             if matched is not None:
-                matched = _rename(matched, {each: f"{_family(each)}-1" for each in _ids(matched)})
+                names = {each: f"{_family(each)}-1" for each in _ids(matched)}
+                matched = _Renaming(names).value(matched)
             yield _Part((name, section, masked), own, ids, value, matched, scope)
 
 

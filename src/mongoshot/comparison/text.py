@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -62,7 +63,8 @@ class CollectionDifference:
 
 def summarize(collections: Mapping[str, CollectionDifference]) -> str:
     """Say in one line how much differs in each collection."""
-    return "; ".join(f"{name}: {c.counts}" for name, c in collections.items()) or "none"
+    said = (f"{printable(name)}: {c.counts}" for name, c in collections.items())
+    return "; ".join(said) or "none"
 
 
 def render(
@@ -73,13 +75,15 @@ def render(
         yield f"{before} and {after} are equal"
         return
     count = len(collections)
-    yield f"{before} → {after}: {count} collection{'s differ' if count > 1 else ' differs'}"
-    width = max(map(len, collections))
+    differ = "collections differ" if count > 1 else "collection differs"
+    yield f"{printable(before)} → {printable(after)}: {count} {differ}"
+    names = {name: printable(name) for name in collections}
+    width = max(map(len, names.values()))
     for name, difference in collections.items():
-        yield f"  {name:{width}}  {difference.counts}"
+        yield f"  {names[name]:{width}}  {difference.counts}"
     for name, difference in collections.items():
         yield ""
-        yield name
+        yield names[name]
         for line in _render_collection(difference):
             yield f"  {line}"
 
@@ -108,7 +112,8 @@ def render_fields(change: DocumentChange) -> Iterator[str]:
         before, after = shorten_both(field.before, field.after)
         yield f"{name_path(field.path):{width}}  {before} → {after}"
     for order in change.reordered:
-        yield f"{name_path(order.path)}: the fields are in the order {', '.join(order.after)}"
+        keys = printable(", ".join(order.after))
+        yield f"{name_path(order.path)}: the fields are in the order {keys}"
 
 
 def _render_definition(before: Definition, after: Definition) -> Iterator[str]:
@@ -122,15 +127,15 @@ def _render_definition(before: Definition, after: Definition) -> Iterator[str]:
     old, new = _by_name(before), _by_name(after)
     for name, raw in new.items():
         if name not in old:
-            yield f"+ index {name}  {shorten(Value(DOCUMENT, raw))}"
+            yield f"+ index {printable(name)}  {shorten(Value(DOCUMENT, raw))}"
         elif change := compare_documents(old[name], raw):
-            yield f"~ index {name}"
+            yield f"~ index {printable(name)}"
             yield from (f"    {line}" for line in render_fields(change))
     for name, raw in old.items():
         if name not in new:
-            yield f"- index {name}  {shorten(Value(DOCUMENT, raw))}"
+            yield f"- index {printable(name)}  {shorten(Value(DOCUMENT, raw))}"
     if old.keys() == new.keys() and list(old) != list(new):
-        yield f"~ order of the indexes  {', '.join(old)} → {', '.join(new)}"
+        yield printable(f"~ order of the indexes  {', '.join(old)} → {', '.join(new)}")
 
 
 def _by_name(definition: Definition) -> dict[str, bytes]:
@@ -145,7 +150,7 @@ def _more(count: int, word: str) -> Iterator[str]:
 
 def name_path(path: str) -> str:
     """Name the field of a path; the empty one stands for all of the document."""
-    return path or "the document"
+    return printable(path) or "the document"
 
 
 def shorten(value: Value | None, most: int = MOST_CHARACTERS) -> str:
@@ -168,7 +173,14 @@ def shorten_both(
 
 def _text(value: Value | None) -> str:
     # Within a string its quotes would be escaped.
-    return "(missing)" if value is None else _PLACEHOLDER.sub(r"\1", str(value))
+    return "(missing)" if value is None else printable(_PLACEHOLDER.sub(r"\1", str(value)))
+
+
+def printable(text: str) -> str:
+    """Escape, as JSON does in strings, what a terminal could obey or a reader not see."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def _shorten(text: str, most: int) -> str:

@@ -22,6 +22,7 @@ from mongoshot.comparison.expectation.model import SECTIONS, Expectation, fields
 from mongoshot.comparison.text import (
     MOST_CHARACTERS,
     name_path,
+    printable,
     shorten,
     shorten_both,
 )
@@ -85,7 +86,8 @@ def brief(mismatch: Mismatch) -> Brief:
             kind = (name, part.section, part.verdict)
             if met[kind] < BRIEF_LINES:
                 line, whole = _in_a_line(part)
-                ranked.append((met[kind], f"{_printable(name)} {line}", whole))
+                shown = _middle_cut(_printable(name), _BRIEF_VALUE)
+                ranked.append((met[kind], f"{shown} {line}", whole))
             met[kind] += 1
     ranked.sort(key=lambda each: each[0])
     total = sum(met.values())
@@ -109,7 +111,7 @@ def report(mismatch: Mismatch) -> Iterator[str]:
         yield _printable(name)
         for part in parts:
             yield from (f"  {line}" for line in _part(part))
-    yield from (f"note: {note}" for note in mismatch.notes)
+    yield from (f"note: {printable(note)}" for note in mismatch.notes)
 
 
 def _counts(parts: tuple[PartMismatch, ...]) -> str:
@@ -131,7 +133,8 @@ def _part(part: PartMismatch) -> Iterator[str]:
 
 def _in_a_line(part: PartMismatch) -> tuple[str, bool]:
     """Say of a part what matters most, and whether that is all."""
-    said = f"{SIGNS[part.verdict]} {_named(part)}"
+    named = _named(part, _BRIEF_VALUE)
+    said = f"{SIGNS[part.verdict]} {named}"
     if part.verdict == "otherwise":
         details = [(_field(field, _BRIEF_VALUE), _field(field)) for field in part.fields]
     else:
@@ -146,11 +149,14 @@ def _in_a_line(part: PartMismatch) -> tuple[str, bool]:
     more = len(details) - 1
     and_more = f", and {more} more field{'s' if more > 1 else ''}" if more else ""
     shown, all_of_it = details[0]
-    return f"{said}{shown}{and_more}", shown == all_of_it and not more
+    whole = shown == all_of_it and not more and named == _named(part)
+    return f"{said}{shown}{and_more}", whole
 
 
-def _named(part: PartMismatch) -> str:
-    return f"_id {shorten(part.identity)}: " if part.section in SECTIONS else "the collection: "
+def _named(part: PartMismatch, most: int = MOST_CHARACTERS) -> str:
+    if part.section not in SECTIONS:
+        return "the collection: "
+    return f"_id {shorten(part.identity, most)}: "
 
 
 def _what_is_wrong(part: PartMismatch) -> str:
@@ -182,13 +188,13 @@ def _content(section: str, value: Value | None) -> Iterator[str]:
             yield f"order of the fields  {shorten(order)}"
     elif section == "definition" and value is not None and "after" in (sides := members(value)):
         for name, update in definition_updates(sides).items():
-            yield f"{name}  {_arrow(update)}"
+            yield f"{name_path(name)}  {_arrow(update)}"
     elif section not in ("deleted", "dropped") and value and len(value.raw) > SMALLEST_DOCUMENT:
         yield shorten(value)
 
 
 def _field(field: FieldMismatch, most: int = MOST_CHARACTERS) -> str:
-    name = name_path(field.path)
+    name = _middle_cut(name_path(field.path), most)
     if field.remark == _ORDER and isinstance(field.actual, str):
         expected, actual = _both(field, most)
         return f"{name}: the fields are in the order {actual}, not {expected}"
@@ -204,6 +210,9 @@ def _both(field: FieldMismatch, most: int) -> tuple[str, str]:
     expected, actual = field.expected, field.actual
     if isinstance(expected, str) or isinstance(actual, str):
         return _side(expected, most), _side(actual, most)
+    if field.remark == _ORDER:
+        orders = (shorten(each, most) if each else "as before" for each in (expected, actual))
+        return next(orders), next(orders)
     if not field.updates:
         return shorten_both(expected, actual, most)
     if expected is None or actual is None:
@@ -231,4 +240,8 @@ def _cut(text: str, most: int) -> str:
 
 
 def _printable(text: str) -> str:
-    return text if text.isprintable() else quoted(text)
+    return text if text.isprintable() else printable(quoted(text))
+
+
+def _middle_cut(name: str, most: int) -> str:
+    return name if len(name) <= most else f"{name[: most // 2]} … {name[-(most // 2) :]}"

@@ -1,18 +1,21 @@
 from __future__ import annotations
 
+import itertools
 import json
 import struct
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import bson
 import pytest
 from bson import Int64
 from bson.decimal128 import Decimal128
+from tests.conftest import HOSTILE
 
 from mongoshot.comparison.difference import Changes, compare
 from mongoshot.comparison.expectation.contrast import find_mismatch
 from mongoshot.comparison.expectation.model import Expectation, parse_expectation
-from mongoshot.comparison.expectation.report import describe, report
+from mongoshot.comparison.expectation.report import brief, describe, report
 from mongoshot.comparison.expectation.writing import (
     changes_to_text,
     difference_to_text,
@@ -415,3 +418,46 @@ def test_an_index_of_the_same_fields_in_another_order_is_another(
     assert [line.partition("  ")[0] for line in lines[3:]] == ["index x.key.c", "index x"]
     assert '"key": {"b": 1, "a": 1, "c": 1}' in lines[4]
     assert not find_mismatch(change("b", "a", "c"), change("b", "a", "c"))
+
+
+def test_two_values_that_look_the_same_are_spelled_out(expect: Any) -> None:
+    def lines(expected: str, actual: str) -> list[str]:
+        return mismatch(*(expect([], [{"_id": 1, "a": each}]) for each in (expected, actual)))
+
+    assert lines("a b", "a\u00a0b")[-1] == r'a  expected "a b", is "a\u00a0b"'
+    assert lines("ab", "a\u200bb")[-1] == r'a  expected "ab", is "a\u200bb"'
+
+
+def test_no_name_reaches_the_terminal_as_a_command(
+    make_state: MakeState, make_collection: MakeCollection
+) -> None:
+    def expected(name: str) -> Expectation:
+        index = {"v": 2, "key": {name: 1}, "name": name}
+        after = make_state(**{name: make_collection(name, [{"_id": 1, name: 1}], indexes=[index])})
+        changes = changes_between(make_state(**{name: []}), after)
+        text = changes_to_text(replace(changes, scenario=name, digest=name))
+        return parse_expectation(text)
+
+    for hostile in HOSTILE:
+        for one, other in itertools.permutations([expected(hostile), expected("plain")], 2):
+            found = find_mismatch(one, other)
+            text = "".join([*report(found), *brief(found).lines])
+            assert text.isprintable()
+        assert all(line.isprintable() for line in describe(expected(hostile)))
+
+
+def test_a_long_name_leaves_room_for_what_is_wrong(expect: Any) -> None:
+    for name, identity in (("x" * 200, 1), ("a", "y" * 200)):
+        sides = (expect([], [{"_id": identity, name: value}]) for value in ("open", "paid"))
+        said = brief(find_mismatch(*sides))
+        assert said.lines[1].endswith('expected "open", is "paid"')
+        assert not said.complete
+
+
+def test_an_order_that_is_not_expected_is_told_from_the_one_before(expect: Any) -> None:
+    before = [{"_id": 1, "a": 1, "b": 1, "c": 1}]
+    lines = mismatch(
+        expect(before, [{"_id": 1, "a": 1, "b": 1, "c": 2}]),
+        expect(before, [{"_id": 1, "b": 1, "a": 1, "c": 2}]),
+    )
+    assert lines[-1] == 'order of the fields  expected as before, is {"": ["_id", "b", "a", "c"]}'

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mongoshot.comparison.documents import DocumentChange, Value, compare_documents, identity_of
+from mongoshot.comparison.printable import one_line
 from mongoshot.snapshot.elements import DOCUMENT
 from mongoshot.snapshot.model import Definition
 
@@ -62,7 +63,8 @@ class CollectionDifference:
 
 def summarize(collections: Mapping[str, CollectionDifference]) -> str:
     """Say in one line how much differs in each collection."""
-    return "; ".join(f"{name}: {c.counts}" for name, c in collections.items()) or "none"
+    counts = (f"{one_line(name)}: {c.counts}" for name, c in collections.items())
+    return "; ".join(counts) or "none"
 
 
 def render(
@@ -74,10 +76,11 @@ def render(
         return
     count = len(collections)
     yield f"{before} → {after}: {count} collection{'s differ' if count > 1 else ' differs'}"
-    width = max(map(len, collections))
-    for name, difference in collections.items():
+    names = [one_line(name) for name in collections]
+    width = max(map(len, names))
+    for name, difference in zip(names, collections.values(), strict=True):
         yield f"  {name:{width}}  {difference.counts}"
-    for name, difference in collections.items():
+    for name, difference in zip(names, collections.values(), strict=True):
         yield ""
         yield name
         for line in _render_collection(difference):
@@ -108,7 +111,8 @@ def render_fields(change: DocumentChange) -> Iterator[str]:
         before, after = shorten_both(field.before, field.after)
         yield f"{name_path(field.path):{width}}  {before} → {after}"
     for order in change.reordered:
-        yield f"{name_path(order.path)}: the fields are in the order {', '.join(order.after)}"
+        names = one_line(", ".join(order.after))
+        yield f"{name_path(order.path)}: the fields are in the order {names}"
 
 
 def _render_definition(before: Definition, after: Definition) -> Iterator[str]:
@@ -134,7 +138,7 @@ def _render_definition(before: Definition, after: Definition) -> Iterator[str]:
 
 
 def _by_name(definition: Definition) -> dict[str, bytes]:
-    names = [str(index.get("name")) for index in definition.decoded_indexes()]
+    names = [one_line(str(index.get("name"))) for index in definition.decoded_indexes()]
     return dict(zip(names, definition.indexes, strict=True))
 
 
@@ -145,7 +149,7 @@ def _more(count: int, word: str) -> Iterator[str]:
 
 def name_path(path: str) -> str:
     """Name the field of a path; the empty one stands for all of the document."""
-    return path or "the document"
+    return one_line(path) or "the document"
 
 
 def shorten(value: Value | None, most: int = MOST_CHARACTERS) -> str:
@@ -168,7 +172,7 @@ def shorten_both(
 
 def _text(value: Value | None) -> str:
     # Within a string its quotes would be escaped.
-    return "(missing)" if value is None else _PLACEHOLDER.sub(r"\1", str(value))
+    return "(missing)" if value is None else _PLACEHOLDER.sub(r"\1", one_line(str(value)))
 
 
 def _shorten(text: str, most: int) -> str:

@@ -19,6 +19,7 @@ from mongoshot.comparison.expectation.mismatch import (
     Verdict,
 )
 from mongoshot.comparison.expectation.model import SECTIONS, Expectation, fields_of, members
+from mongoshot.comparison.printable import one_line
 from mongoshot.comparison.text import (
     MOST_CHARACTERS,
     name_path,
@@ -109,7 +110,7 @@ def report(mismatch: Mismatch) -> Iterator[str]:
         yield _printable(name)
         for part in parts:
             yield from (f"  {line}" for line in _part(part))
-    yield from (f"note: {note}" for note in mismatch.notes)
+    yield from (f"note: {one_line(note)}" for note in mismatch.notes)
 
 
 def _counts(parts: tuple[PartMismatch, ...]) -> str:
@@ -182,7 +183,7 @@ def _content(section: str, value: Value | None) -> Iterator[str]:
             yield f"order of the fields  {shorten(order)}"
     elif section == "definition" and value is not None and "after" in (sides := members(value)):
         for name, update in definition_updates(sides).items():
-            yield f"{name}  {_arrow(update)}"
+            yield f"{name_path(name)}  {_arrow(update)}"
     elif section not in ("deleted", "dropped") and value and len(value.raw) > SMALLEST_DOCUMENT:
         yield shorten(value)
 
@@ -231,4 +232,4 @@ def _cut(text: str, most: int) -> str:
 
 
 def _printable(text: str) -> str:
-    return text if text.isprintable() else quoted(text)
+    return text if text.isprintable() else one_line(quoted(text))

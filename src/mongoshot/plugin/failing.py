@@ -111,7 +111,8 @@ class FailingTests:
         from mongoshot.assertion.explanation import SCREENFUL, cap, colour
 
         for each in unmet:
-            if not self._shows_all and not each.is_said_briefly:
+            said = self._shows_all or each.is_said_briefly
+            if not (said and each.written.is_explained):
                 lines = cap(each.lines(), SCREENFUL, "mongoshot review shows all")
                 shown = colour(lines) if self._is_coloured() else lines
                 yield f"mongoshot: {each.name}", "\n".join(shown)

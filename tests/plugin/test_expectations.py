@@ -227,6 +227,7 @@ def test_no_two_assertions_share_a_file(pytester: pytest.Pytester, run: Run) -> 
         ("{", "*this is no expectation*"),
         ('{"format_version": 99}', "*has format version 99*pip install -U*"),
         ("[]", "*this is no expectation*"),
+        ('{"format_version": 1}', "E *test_paying.json: this is no expectation*"),
     ],
 )
 def test_a_damaged_expectation_is_one_line(
@@ -330,3 +331,42 @@ def test_more_than_a_screenful_is_in_a_file(pytester: pytest.Pytester, run: Run)
     everything = run("-vv")
     everything.stdout.fnmatch_lines(["E *  ~ _id 99: inserted otherwise than expected"])
     everything.stdout.no_fnmatch_line("-* mongoshot: test_many -*")
+
+
+def test_an_assertion_that_pytest_does_not_explain_is_explained_below(
+    pytester: pytest.Pytester, run: Run
+) -> None:
+    pytester.makepyfile(
+        helpers="def check(found, expected): assert found == expected",
+        test_shop="""
+            import pytest
+            from helpers import check
+
+            pytestmark = pytest.mark.scenario("shop")
+
+            def test_in_a_helper(db, db_changes, db_snapshot):
+                db.payments.insert_one({"_id": 1})
+                check(db_changes, db_snapshot)
+
+            def test_earlier(db, db_changes, db_snapshot):
+                db.payments.insert_one({"_id": 2})
+                same = db_changes == db_snapshot
+                assert same
+
+            def test_at_once(db, db_changes, db_snapshot):
+                db.payments.insert_one({"_id": 3})
+                assert db_changes == db_snapshot
+        """,
+    )
+    failed = run()
+    failed.assert_outcomes(failed=3)
+    failed.stdout.fnmatch_lines(
+        [
+            "*mongoshot: test_in_a_helper*",
+            "there is no expectation yet; *",
+            "  _id 1: inserted",
+            "*mongoshot: test_earlier*",
+            "  _id 2: inserted",
+        ]
+    )
+    failed.stdout.no_fnmatch_line("*mongoshot: test_at_once*")

@@ -176,12 +176,15 @@ def test_comparing_with_what_can_never_be_equal_says_how_to(
         def test_list(db_changes): assert [] == db_changes
         def test_none(db_changes): assert db_changes == None
         def test_object(db_changes): assert db_changes == object()
+        def test_state(db_changes, db_state): assert db_changes == db_state
+        def test_state_first(db_changes, db_state): assert db_state == db_changes
         """
     )
     result = run()
-    result.assert_outcomes(failed=5)
-    for kind in ("dict", "dict", "list", "NoneType", "object"):
-        said = f"E *UsageError: db_changes is compared with db_snapshot, not with a {kind}; inline*"
+    result.assert_outcomes(failed=7)
+    kinds = ("a dict", "a dict", "a list", "a NoneType", "a object", "db_state", "db_state")
+    for kind in kinds:
+        said = f"E *UsageError: db_changes is compared with db_snapshot, not with {kind}; inline*"
         result.stdout.fnmatch_lines([said])
 
 

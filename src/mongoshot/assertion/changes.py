@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from mongoshot.assertion.state import ObservedState
 from mongoshot.comparison.difference import Changes
 from mongoshot.comparison.inline.expected import decides_itself
 from mongoshot.comparison.inline.sequences import ByCollection, Documents, Updates
@@ -45,9 +46,9 @@ class ObservedChanges:
         """
         if isinstance(other, ObservedChanges):
             return NotImplemented
-        if not decides_itself(other):
+        if isinstance(other, ObservedState) or not decides_itself(other):
             raise UsageError(
-                f"db_changes is compared with db_snapshot, not with a {type(other).__name__};"
+                f"db_changes is compared with db_snapshot, not with {_named(other)};"
                 ' inline, write db_changes.inserted == {"orders": [{…}]}, or .updated, or .deleted,'
                 " and not db_changes where nothing is to change"
             )
@@ -85,3 +86,7 @@ class ObservedChanges:
     def deleted(self) -> ByCollection[Documents]:
         """Return the documents deleted until now, by collection, to compare with dicts."""
         return self.read().deleted
+
+
+def _named(other: object) -> str:
+    return "db_state" if isinstance(other, ObservedState) else f"a {type(other).__name__}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mongoshot.assertion.stored import StoredExpectation
 from mongoshot.assertion.unmet import TO_UPDATE, unmet_expectation
+from mongoshot.assertion.written import Written
 from mongoshot.comparison.expectation.report import BRIEF_LINES, SIGNS, brief
 
 #: Lines that are shown of an explanation: about a screenful, and where all of it was asked for.
@@ -21,6 +22,8 @@ def explain_comparison(left: object, right: object, *, in_full: bool) -> list[st
     if snapshot is None:
         return None
     result = snapshot.executions[snapshot.num_executions - 1]
+    if isinstance(result.asserted_data, Written):
+        result.asserted_data.is_explained = True
     if snapshot.problem:
         return [snapshot.problem]
     if result.success:

@@ -18,6 +18,7 @@ from mongoshot.comparison.inline.mismatch import (
     find_mismatch,
 )
 from mongoshot.comparison.inline.sequences import ByCollection, Observed, expected_items
+from mongoshot.comparison.printable import one_line
 from mongoshot.comparison.sameness import items_of
 from mongoshot.comparison.text import name_path
 from mongoshot.snapshot.elements import ARRAY, DOCUMENT
@@ -54,7 +55,7 @@ def explain_inline(op: str, left: object, right: object) -> list[str] | None:
         if expected is None:
             return None if decides_itself(wanted) else [_wrong_kind(found, wanted)]
         mismatches.append(find_mismatch(found, expected))
-    return list(_report(mismatches))
+    return [one_line(line) for line in _report(mismatches)]
 
 
 def _by_collection(

@@ -19,6 +19,7 @@ from mongoshot.comparison.expectation.size import measure
 from mongoshot.comparison.expectation.writing import state_difference_to_text, state_to_text
 from mongoshot.comparison.inline.expected import decides_itself
 from mongoshot.comparison.inline.sequences import Documents, expected_items
+from mongoshot.comparison.printable import one_line
 from mongoshot.comparison.provenance import Provenance
 from mongoshot.errors import UsageError
 from mongoshot.snapshot.model import Collection, MemoryState, Scenario, State
@@ -67,7 +68,8 @@ class ObservedState:
 
     def __repr__(self) -> str:
         """Name the state."""
-        return f"<state of {self._only or 'the database'}, staged from {self.scenario.label}>"
+        of = one_line(self._only or "the database")
+        return f"<state of {of}, staged from {self.scenario.label}>"
 
     def write(
         self, kind: StateKind | None = None, rules: Rules | None = None
@@ -125,7 +127,7 @@ class ObservedState:
         if self._only is None:
             return collections
         if self._only not in collections:
-            there = ", ".join(collections) or "none"
+            there = one_line(", ".join(collections)) or "none"
             raise UsageError(f"no collection {self._only!r} in the database: there are {there}")
         return {self._only: collections[self._only]}
 

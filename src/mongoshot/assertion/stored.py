@@ -13,7 +13,7 @@ from syrupy.exceptions import TaintedSnapshotError
 
 from mongoshot.assertion.extension import ExpectationExtension
 from mongoshot.assertion.files import read_expectation
-from mongoshot.assertion.written import Asserted
+from mongoshot.assertion.written import Asserted, Written
 from mongoshot.comparison.expectation.rules import Rules, make_rules
 from mongoshot.errors import ExpectationError, MongoshotError, UsageError
 
@@ -140,6 +140,8 @@ def problem_of(result: AssertionResult) -> str | None:
     problem, file = result.exception, Path(result.snapshot_location)
     if isinstance(problem, TaintedSnapshotError):
         problem = _damage(file)
+    if isinstance(result.asserted_data, Written) and result.asserted_data.fault:
+        problem = ExpectationError(result.asserted_data.fault)
     if isinstance(problem, ExpectationError):
         return f"{_shown(result)}: {problem}"
     if isinstance(problem, OSError):

@@ -33,7 +33,8 @@ class Written(str):
 
     `scenario` names what the test was staged from, `refused` what is not as rules ask, by
     collection. `mismatch` is None before a comparison, and where the stored text is no expectation:
-    `fault` says why.
+    `fault` says why. `is_explained` tells whether pytest was given the explanation: it asks for
+    none where the assertion is in a module that it does not rewrite.
     """
 
     __slots__ = ("__dict__",)
@@ -44,6 +45,7 @@ class Written(str):
     state: ObservedState | None = None
     mismatch: Mismatch | None = None
     fault: str = ""
+    is_explained: bool = False
 
 
 def write(asserted: Asserted) -> Written:

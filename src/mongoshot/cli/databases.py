@@ -21,7 +21,8 @@ from mongoshot.cli.options import (
     snapshots_path,
     url_option,
 )
-from mongoshot.cli.terminal import echo, echo_json, printable
+from mongoshot.cli.terminal import echo, echo_json
+from mongoshot.comparison.printable import printable
 
 if TYPE_CHECKING:
     from mongoshot.snapshot.directory import Snapshot

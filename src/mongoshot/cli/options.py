@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from mongoshot.cli.terminal import printable
+from mongoshot.comparison.printable import printable
 from mongoshot.config import DEFAULT_SNAPSHOTS, DEFAULT_URL, Project, read_project
 from mongoshot.errors import UsageError
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from mongoshot.cli.options import age_text, table, working_directory
-from mongoshot.cli.terminal import echo, echo_json, one_line
+from mongoshot.cli.terminal import echo, echo_json
+from mongoshot.comparison.printable import one_line
 from mongoshot.errors import ProposalError, UsageError
 
 if TYPE_CHECKING:

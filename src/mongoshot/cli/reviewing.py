@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from mongoshot.cli.options import age_text, count_text
-from mongoshot.cli.terminal import clear, echo, one_line, read_key
+from mongoshot.cli.terminal import clear, echo, read_key
+from mongoshot.comparison.printable import one_line
 from mongoshot.errors import ProposalError
 
 if TYPE_CHECKING:

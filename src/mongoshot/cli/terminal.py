@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import re
 import signal
 import sys
 from types import FrameType
@@ -13,21 +12,8 @@ from typing import IO, Any, NoReturn
 
 import click
 
+from mongoshot.comparison.printable import printable
 from mongoshot.errors import UsageError
-
-# What would command a terminal, or turn the direction of a line, where a name or a value holds it;
-# and half a surrogate pair, which stands for a byte of the command line that is no character.
-_UNPRINTABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def printable(text: str) -> str:
-    r"""Return a text with control characters spelled out, as `\x1b`; line ends stay."""
-    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
-
-
-def one_line(text: str) -> str:
-    r"""Return a name that stays within its line: control characters and line ends as `\n`."""
-    return printable(text).replace("\n", r"\n")
 
 
 def echo(text: str, *, bold: str = "", color: str | None = None, err: bool = False) -> None:

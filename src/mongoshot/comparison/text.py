@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mongoshot.comparison.documents import DocumentChange, Value, compare_documents, identity_of
+from mongoshot.comparison.printable import one_line
 from mongoshot.snapshot.elements import DOCUMENT
 from mongoshot.snapshot.model import Definition
 
@@ -63,8 +64,8 @@ class CollectionDifference:
 
 def summarize(collections: Mapping[str, CollectionDifference]) -> str:
     """Say in one line how much differs in each collection."""
-    said = (f"{printable(name)}: {c.counts}" for name, c in collections.items())
-    return "; ".join(said) or "none"
+    counts = (f"{one_line(name)}: {c.counts}" for name, c in collections.items())
+    return "; ".join(counts) or "none"
 
 
 def render(
@@ -76,8 +77,8 @@ def render(
         return
     count = len(collections)
     differ = "collections differ" if count > 1 else "collection differs"
-    yield f"{printable(before)} → {printable(after)}: {count} {differ}"
-    names = {name: printable(name) for name in collections}
+    yield f"{one_line(before)} → {one_line(after)}: {count} {differ}"
+    names = {name: one_line(name) for name in collections}
     width = max(map(len, names.values()))
     for name, difference in collections.items():
         yield f"  {names[name]:{width}}  {difference.counts}"
@@ -112,8 +113,8 @@ def render_fields(change: DocumentChange) -> Iterator[str]:
         before, after = shorten_both(field.before, field.after)
         yield f"{name_path(field.path):{width}}  {before} → {after}"
     for order in change.reordered:
-        keys = printable(", ".join(order.after))
-        yield f"{name_path(order.path)}: the fields are in the order {keys}"
+        names = one_line(", ".join(order.after))
+        yield f"{name_path(order.path)}: the fields are in the order {names}"
 
 
 def _render_definition(before: Definition, after: Definition) -> Iterator[str]:
@@ -127,19 +128,19 @@ def _render_definition(before: Definition, after: Definition) -> Iterator[str]:
     old, new = _by_name(before), _by_name(after)
     for name, raw in new.items():
         if name not in old:
-            yield f"+ index {printable(name)}  {shorten(Value(DOCUMENT, raw))}"
+            yield f"+ index {one_line(name)}  {shorten(Value(DOCUMENT, raw))}"
         elif change := compare_documents(old[name], raw):
-            yield f"~ index {printable(name)}"
+            yield f"~ index {one_line(name)}"
             yield from (f"    {line}" for line in render_fields(change))
     for name, raw in old.items():
         if name not in new:
-            yield f"- index {printable(name)}  {shorten(Value(DOCUMENT, raw))}"
+            yield f"- index {one_line(name)}  {shorten(Value(DOCUMENT, raw))}"
     if old.keys() == new.keys() and list(old) != list(new):
-        yield printable(f"~ order of the indexes  {', '.join(old)} → {', '.join(new)}")
+        yield one_line(f"~ order of the indexes  {', '.join(old)} → {', '.join(new)}")
 
 
 def _by_name(definition: Definition) -> dict[str, bytes]:
-    names = [str(index.get("name")) for index in definition.decoded_indexes()]
+    names = [one_line(str(index.get("name"))) for index in definition.decoded_indexes()]
     return dict(zip(names, definition.indexes, strict=True))
 
 
@@ -150,7 +151,7 @@ def _more(count: int, word: str) -> Iterator[str]:
 
 def name_path(path: str) -> str:
     """Name the field of a path; the empty one stands for all of the document."""
-    return printable(path) or "the document"
+    return one_line(path) or "the document"
 
 
 def shorten(value: Value | None, most: int = MOST_CHARACTERS) -> str:
@@ -173,11 +174,11 @@ def shorten_both(
 
 def _text(value: Value | None) -> str:
     # Within a string its quotes would be escaped.
-    return "(missing)" if value is None else printable(_PLACEHOLDER.sub(r"\1", str(value)))
+    return "(missing)" if value is None else spell_out(_PLACEHOLDER.sub(r"\1", str(value)))
 
 
-def printable(text: str) -> str:
-    """Escape, as JSON does in strings, what a terminal could obey or a reader not see."""
+def spell_out(text: str) -> str:
+    """Escape, as JSON does, what does not show: two values must not differ in that alone."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)

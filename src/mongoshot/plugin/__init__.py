@@ -106,8 +106,10 @@ def pytest_terminal_summary(
 ) -> None:
     """Say what staging has cost, and what it found on the way."""
     if _RUN in config.stash and config.get_verbosity() >= 0:
+        from mongoshot.comparison.printable import one_line
+
         for line in config.stash[_RUN].lines():
-            terminalreporter.write_line(f"mongoshot: {line}")
+            terminalreporter.write_line(f"mongoshot: {one_line(line)}")
 
 
 def _statistics(config: pytest.Config) -> Statistics:
@@ -238,10 +240,12 @@ def db(_mongoshot_stage: Stage) -> Database:
 @pytest.fixture
 def staged(request: pytest.FixtureRequest, _mongoshot_stage: Stage) -> Iterator[Staged]:
     """Stage the test's scenario, or an empty database, and give it: `reset()`, `mark()`."""
+    from mongoshot.comparison.printable import one_line
+
     names = _scenario_names(request.node)
     with _one_line():
         staged = _mongoshot_stage.prepare(names, request.node.nodeid)
-    for remark in _mongoshot_stage.remarks:
+    for remark in map(one_line, _mongoshot_stage.remarks):
         request.node.add_report_section("setup", "mongoshot", f"before this test: {remark}")
     yield staged
     _mongoshot_stage.finish(names)
@@ -298,4 +302,6 @@ def _one_line() -> Iterator[None]:
     try:
         yield
     except MongoshotError as error:
-        pytest.fail(str(error), pytrace=False)
+        from mongoshot.comparison.printable import printable
+
+        pytest.fail(printable(str(error)), pytrace=False)

@@ -119,7 +119,8 @@ class FailingTests:
 
         for at, each in enumerate(unmet):
             file = files[at] if files else "pytest -vv shows all"
-            if not self._shows_all and not each.is_said_briefly:
+            said = self._shows_all or each.is_said_briefly
+            if not (said and each.written.is_explained):
                 lines = cap(each.lines(), SCREENFUL, file)
                 shown = colour(lines) if self._is_coloured() else lines
                 yield f"mongoshot: {each.name}", "\n".join(shown)

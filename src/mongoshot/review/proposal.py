@@ -109,6 +109,6 @@ def expectation_path(root: Path, file: str) -> Path:
     if not (inside and plain) or path.suffix != ".json" or path.parent.parent.name != EXPECTATIONS:
         raise ProposalError(
             f"a proposal for {file[:200]!r} is refused: expectations are JSON files in"
-            f" {EXPECTATIONS}/MODULE/ below {root}; mongoshot did not leave it there, reject it"
+            f" {EXPECTATIONS}/MODULE/ below {root}, wherever links lead"
         )
     return path

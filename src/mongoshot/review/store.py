@@ -218,7 +218,10 @@ class Store:
         if len(content) > LARGEST:
             raise ProposalError(f"{path} is too large to be a proposal; delete it")
         proposal = parse_proposal(content.decode("utf-8", "replace"), str(path))
-        expectation_path(self.root, proposal.file)
+        try:
+            expectation_path(self.root, proposal.file)
+        except ProposalError as error:
+            raise ProposalError(f"{error}; delete {path}") from None
         if path != self._place(proposal):
             raise ProposalError(f"{path} is not where its test would leave it; delete it")
         return proposal

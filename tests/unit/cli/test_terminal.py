@@ -1,30 +1,8 @@
-"""What reaches a terminal is text, and nothing that commands it."""
+"""What is written for a person at a terminal."""
 
 from __future__ import annotations
 
-import pytest
-
 from mongoshot.cli.options import count_text, size_text, table
-from mongoshot.cli.terminal import printable
-
-
-@pytest.mark.parametrize("text", ["", "plain", "two\nlines", "é → … 日本語 😀", "a\u200db", "\xa0"])
-def test_text_stays(text: str) -> None:
-    assert printable(text) == text
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("\x1b[31m", r"\x1b[31m"),
-        ("a\tb\rc", r"a\tb\rc"),
-        ("\x00\x07\x7f\x9b", r"\x00\x07\x7f\x9b"),
-        ("\u202egnp.exe", r"\u202egnp.exe"),
-        ("\udcff", r"\udcff"),
-    ],
-)
-def test_what_commands_a_terminal_is_spelled_out(text: str, shown: str) -> None:
-    assert printable(text) == shown
 
 
 def test_a_table_is_aligned_by_what_is_seen() -> None:

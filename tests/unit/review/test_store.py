@@ -199,6 +199,8 @@ def test_no_proposal_leaves_the_place_of_expectations(
     found, [error] = store.read()
     assert found == []
     assert len(str(error).splitlines()) == 1
+    [left] = files(store)
+    assert str(error).endswith(f"; delete {left}")
     assert set(tmp_path.rglob("*.json")) - everything == set(files(store))
 
 

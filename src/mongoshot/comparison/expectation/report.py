@@ -19,12 +19,13 @@ from mongoshot.comparison.expectation.mismatch import (
     Verdict,
 )
 from mongoshot.comparison.expectation.model import SECTIONS, Expectation, fields_of, members
+from mongoshot.comparison.printable import one_line
 from mongoshot.comparison.text import (
     MOST_CHARACTERS,
     name_path,
-    printable,
     shorten,
     shorten_both,
+    spell_out,
 )
 from mongoshot.snapshot.elements import SMALLEST_DOCUMENT
 from mongoshot.snapshot.encoding.style import quoted
@@ -111,7 +112,7 @@ def report(mismatch: Mismatch) -> Iterator[str]:
         yield _printable(name)
         for part in parts:
             yield from (f"  {line}" for line in _part(part))
-    yield from (f"note: {printable(note)}" for note in mismatch.notes)
+    yield from (f"note: {one_line(note)}" for note in mismatch.notes)
 
 
 def _counts(parts: tuple[PartMismatch, ...]) -> str:
@@ -240,7 +241,7 @@ def _cut(text: str, most: int) -> str:
 
 
 def _printable(text: str) -> str:
-    return text if text.isprintable() else printable(quoted(text))
+    return text if text.isprintable() else spell_out(quoted(text))
 
 
 def _middle_cut(name: str, most: int) -> str:

@@ -175,16 +175,26 @@ def _matchers(match: object) -> tuple[tuple[Pattern, Rule], ...]:
             'match takes a mapping of paths to matchers, such as {"orders.total": within(0.01)},'
             f" not {match!r:.100}"
         )
-    found = []
-    for path, matcher in match.items():
-        if isinstance(matcher, type):
-            raise UsageError(
-                f"match: {path!r:.100} is given the class {matcher.__name__}; give an object:"
-                " same_type, within(0.01), unordered, by_value, or any that defines =="
-            )
-        each = matcher if isinstance(matcher, Rule) else Asked(matcher)
-        found.append((parse_pattern(path, "match"), each))
-    return tuple(found)
+    return tuple(
+        (parse_pattern(path, "match"), _rule(path, matcher)) for path, matcher in match.items()
+    )
+
+
+def _rule(path: object, matcher: object) -> Rule:
+    if isinstance(matcher, Rule):
+        return matcher
+    if isinstance(matcher, type):
+        raise UsageError(
+            f"match: {path!r:.100} is given the class {matcher.__name__}; give an object:"
+            " same_type, within(0.01), unordered, by_value, or any that defines =="
+        )
+    *classes, _ = type(matcher).__mro__
+    if matcher is not None and not any("__eq__" in vars(each) for each in classes):
+        raise UsageError(
+            f"match: {path!r:.100} is given {matcher!r:.100}, which equals nothing but itself;"
+            " give same_type, within(0.01), unordered, by_value, or any object that defines =="
+        )
+    return Asked(matcher)
 
 
 def _modes(collections: object) -> dict[str, Mode]:

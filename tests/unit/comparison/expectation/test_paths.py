@@ -6,6 +6,7 @@ import pytest
 
 from mongoshot.comparison.expectation.paths import parse_pattern
 from mongoshot.comparison.expectation.rules import make_rules
+from mongoshot.comparison.inline.matchers import within
 from mongoshot.errors import UsageError
 
 
@@ -106,6 +107,8 @@ def test_exclude_takes_paths(exclude: object) -> None:
         ({"match": ["orders.at"]}, "match takes a mapping of paths to matchers"),
         ({"match": {"orders..": 1}}, "match: 'orders..' is no path, from character 7 on"),
         ({"match": {"orders.at": dict}}, "match: 'orders.at' is given the class dict"),
+        ({"match": {"orders.at": within}}, "match: 'orders.at' is given <function within at"),
+        ({"match": {"orders.at": object()}}, "which equals nothing but itself"),
         ({"collections": "orders"}, "collections takes a mapping of names to modes"),
         ({"collections": {"orders": "some"}}, "the modes are exact, contains, ignore"),
     ],

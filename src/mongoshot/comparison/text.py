@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mongoshot.comparison.documents import DocumentChange, Value, compare_documents, identity_of
-from mongoshot.comparison.printable import one_line
 from mongoshot.snapshot.elements import DOCUMENT
 from mongoshot.snapshot.model import Definition
 
@@ -64,7 +63,7 @@ class CollectionDifference:
 
 def summarize(collections: Mapping[str, CollectionDifference]) -> str:
     """Say in one line how much differs in each collection."""
-    counts = (f"{one_line(name)}: {c.counts}" for name, c in collections.items())
+    counts = (f"{spell_out(name)}: {c.counts}" for name, c in collections.items())
     return "; ".join(counts) or "none"
 
 
@@ -77,8 +76,8 @@ def render(
         return
     count = len(collections)
     differ = "collections differ" if count > 1 else "collection differs"
-    yield f"{one_line(before)} → {one_line(after)}: {count} {differ}"
-    names = {name: one_line(name) for name in collections}
+    yield f"{spell_out(before)} → {spell_out(after)}: {count} {differ}"
+    names = {name: spell_out(name) for name in collections}
     width = max(map(len, names.values()))
     for name, difference in collections.items():
         yield f"  {names[name]:{width}}  {difference.counts}"
@@ -113,7 +112,7 @@ def render_fields(change: DocumentChange) -> Iterator[str]:
         before, after = shorten_both(field.before, field.after)
         yield f"{name_path(field.path):{width}}  {before} → {after}"
     for order in change.reordered:
-        names = one_line(", ".join(order.after))
+        names = spell_out(", ".join(order.after))
         yield f"{name_path(order.path)}: the fields are in the order {names}"
 
 
@@ -128,19 +127,19 @@ def _render_definition(before: Definition, after: Definition) -> Iterator[str]:
     old, new = _by_name(before), _by_name(after)
     for name, raw in new.items():
         if name not in old:
-            yield f"+ index {one_line(name)}  {shorten(Value(DOCUMENT, raw))}"
+            yield f"+ index {spell_out(name)}  {shorten(Value(DOCUMENT, raw))}"
         elif change := compare_documents(old[name], raw):
-            yield f"~ index {one_line(name)}"
+            yield f"~ index {spell_out(name)}"
             yield from (f"    {line}" for line in render_fields(change))
     for name, raw in old.items():
         if name not in new:
-            yield f"- index {one_line(name)}  {shorten(Value(DOCUMENT, raw))}"
+            yield f"- index {spell_out(name)}  {shorten(Value(DOCUMENT, raw))}"
     if old.keys() == new.keys() and list(old) != list(new):
-        yield one_line(f"~ order of the indexes  {', '.join(old)} → {', '.join(new)}")
+        yield spell_out(f"~ order of the indexes  {', '.join(old)} → {', '.join(new)}")
 
 
 def _by_name(definition: Definition) -> dict[str, bytes]:
-    names = [one_line(str(index.get("name"))) for index in definition.decoded_indexes()]
+    names = [spell_out(str(index.get("name"))) for index in definition.decoded_indexes()]
     return dict(zip(names, definition.indexes, strict=True))
 
 
@@ -151,7 +150,7 @@ def _more(count: int, word: str) -> Iterator[str]:
 
 def name_path(path: str) -> str:
     """Name the field of a path; the empty one stands for all of the document."""
-    return one_line(path) or "the document"
+    return spell_out(path) or "the document"
 
 
 def shorten(value: Value | None, most: int = MOST_CHARACTERS) -> str:

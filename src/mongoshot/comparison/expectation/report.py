@@ -19,7 +19,6 @@ from mongoshot.comparison.expectation.mismatch import (
     Verdict,
 )
 from mongoshot.comparison.expectation.model import SECTIONS, Expectation, fields_of, members
-from mongoshot.comparison.printable import one_line
 from mongoshot.comparison.text import (
     MOST_CHARACTERS,
     name_path,
@@ -112,7 +111,7 @@ def report(mismatch: Mismatch) -> Iterator[str]:
         yield _printable(name)
         for part in parts:
             yield from (f"  {line}" for line in _part(part))
-    yield from (f"note: {one_line(note)}" for note in mismatch.notes)
+    yield from (f"note: {spell_out(note)}" for note in mismatch.notes)
 
 
 def _counts(parts: tuple[PartMismatch, ...]) -> str:

@@ -20,6 +20,7 @@ from mongoshot.comparison.expectation.rules import make_rules
 from mongoshot.comparison.inline.matchers import within
 from mongoshot.comparison.provenance import Family, Provenance
 from mongoshot.comparison.sameness import Rule
+from mongoshot.errors import UsageError
 
 if TYPE_CHECKING:
     from tests.conftest import MakeState
@@ -221,6 +222,22 @@ class TestMatch:
         assert said(actual, str(actual)) == []
         wrong = changed(rules=rules, orders=[found | {"n": Decimal128("1.6")}])
         assert len(said(wrong, str(actual))) > 0
+
+    def test_an_object_that_fails_is_named(self, changed: Write) -> None:
+        class Undecided:
+            def __bool__(self) -> bool:
+                raise ValueError("ambiguous \x1b[31m")
+
+        class Vector:
+            def __eq__(self, other: object) -> Any:
+                return Undecided()
+
+            __hash__ = None  # type: ignore[assignment]
+
+        with pytest.raises(UsageError, match="Vector was compared with '5'") as failure:
+            changed(rules={"match": {"orders.n": Vector()}}, orders=[{"_id": 1, "n": 5}])
+        assert "ambiguous" in str(failure.value)
+        assert str(failure.value).isprintable()
 
     def test_what_it_refuses_is_not_as_expected_though_recorded(self, changed: Write) -> None:
         rules = {"match": {"orders.id": IsStr()}}

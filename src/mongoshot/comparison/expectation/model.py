@@ -28,7 +28,7 @@ what else they hold.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -37,7 +37,7 @@ from bson.raw_bson import RawBSONDocument
 
 from mongoshot.comparison.documents import Value, identity_of
 from mongoshot.errors import ExpectationError, InvalidExtendedJSONError
-from mongoshot.snapshot.elements import ARRAY, DOCUMENT, iterate_elements
+from mongoshot.snapshot.elements import ARRAY, DOCUMENT, SMALLEST_DOCUMENT, iterate_elements
 from mongoshot.snapshot.encoding import from_extended_json
 
 #: How the expectation of a state is written: whole, or as its difference from the scenario.
@@ -45,7 +45,8 @@ StateKind: TypeAlias = Literal["state", "difference"]
 
 FORMAT_VERSION = 1
 KINDS = ("changes", *get_args(StateKind))
-_KEYS = ("format_version", "kind", "scenario", "digest", "collections")
+_KEYS = frozenset({"format_version", "kind", "scenario", "digest", "collections"})
+_OF_UPDATE, _SIDES = frozenset({"_id", "fields", "reordered"}), frozenset({"before", "after"})
 
 #: One thing that an expectation says: its section, which document or part it is about, and which of
 #: several with the same `_id`, or none, from 0.
@@ -121,23 +122,24 @@ def _facets(collection: Value) -> Iterator[tuple[str, Value]]:
 
 
 def _check_update(update: Value) -> None:
-    _told_once(update, "an update", ("_id", "fields", "reordered"))
-    if fields := fields_of(update):
-        _told_once(members(update)["fields"], "fields")
-    for path, change in fields.items():
-        _told_once(change, path, ("before", "after"))
+    fields = _told_once(update, "an update", _OF_UPDATE).get("fields")
+    for path, change in (_told_once(fields, "fields") if fields else {}).items():
+        _told_once(change, path, _SIDES)
 
 
-def _told_once(value: Value, what: str, known: Collection[str] = ()) -> dict[str, Value]:
+def _told_once(value: Value, what: str, known: Set[str] = frozenset()) -> dict[str, Value]:
     """Return the members of a document, of which each says something, and none what another does.
 
     What was merged by hand may hold one twice, of which one alone would count.
     """
     found = members(_of_type(DOCUMENT, value, what))
-    if len(found) < sum(1 for _ in iterate_elements(value.raw)):
-        raise TypeError(f"{what!r} holds the same key twice")
-    if known and (unknown := found.keys() - known):
-        raise TypeError(f"{what!r} holds {min(unknown)!r}, and may hold {', '.join(known)}")
+    # Type, name and value of each, and the frame of the document.
+    size = sum(len(name.encode()) + len(each.raw) + 2 for name, each in found.items())
+    if size + SMALLEST_DOCUMENT < len(value.raw):
+        raise TypeError(f"{what} holds the same key twice")
+    if known and not found.keys() <= known:
+        unknown = min(found.keys() - known)
+        raise TypeError(f"{what} holds {unknown!r}, and may hold {', '.join(sorted(known))}")
     return found
 
 

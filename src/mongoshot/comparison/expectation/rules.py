@@ -31,8 +31,14 @@ class Asked(Rule):
         return True
 
     def accepts(self, actual: Value) -> bool:
-        """Tell whether the object says that it equals the value."""
-        return equals(self.object, actual)
+        """Tell whether the object says that it equals the value; UsageError where it fails."""
+        try:
+            return equals(self.object, actual)
+        except Exception as error:
+            raise UsageError(
+                f"match: an object of {type(self.object).__name__} was compared with"
+                f" {str(actual)!r:.100}, and failed: {error!r:.200}; let its == give True or False"
+            ) from error
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
+from mongoshot.comparison.text import spell_out
 from mongoshot.server.tracking.window import LateWrites
 from mongoshot.staging.staged import ResetReport
 
@@ -70,7 +71,7 @@ class Statistics:
         reloads = sorted(self.reloads.items(), key=lambda item: -item[1])
         lines += _cut(f"loaded whole {_times(n)}: {text}" for text, n in reloads)
         lines += _cut(self.late)
-        return lines + sorted(set(self.notes))
+        return [spell_out(line) for line in [*lines, *sorted(set(self.notes))]]
 
 
 def describe_late(writes: LateWrites, test: str) -> str:

@@ -25,6 +25,12 @@ def test_resets_and_loads_are_one_line() -> None:
     ]
 
 
+def test_no_name_reaches_the_terminal_as_a_command() -> None:
+    statistics = Statistics()
+    statistics.add_reset(report(0.1, **{"\x1b[31m": "it was created"}))
+    assert statistics.lines()[1:] == [r"loaded whole once: \u001b[31m, it was created"]
+
+
 def test_reloads_are_counted_by_reason() -> None:
     statistics = Statistics()
     for _ in range(2):

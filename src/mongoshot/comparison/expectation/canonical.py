@@ -3,10 +3,12 @@
 Things have a colour, by what they hold, and hold names in places. Two inputs that differ only in
 what the names are, and in the order of the things, come out the same. That is the canonical form of
 a coloured graph: colours are refined until neighbours tell nothing more apart, then the choice that
-is left is tried out, one component at a time, and the smallest result counts.
+is left is tried out, one component at a time, and the smallest result counts. Of choices that a
+symmetry carries into each other one is tried: two that come out the same have shown such a one.
 
-Source of the method: B. D. McKay and A. Piperno, "Practical graph isomorphism, II" (2014), without
-its pruning: what is left to try are rings and the like, of documents that hold just the same.
+Source of the method: B. D. McKay and A. Piperno, "Practical graph isomorphism, II" (2014), with
+little of its pruning: what is left to try are rings and the like, of documents that hold just the
+same.
 """
 
 from __future__ import annotations
@@ -75,36 +77,82 @@ def _refine(graph: Graph, colours: Colours, fresh: int, changed: Iterable[Node])
     return fresh
 
 
-def _order(graph: Graph, nodes: list[Node], colours: Colours, fresh: int) -> list[Node]:
-    """Order nodes whose colours are refined."""
+def _order(
+    graph: Graph, nodes: list[Node], colours: Colours, fresh: int, *, at_once: bool = False
+) -> list[Node]:
+    """Order nodes whose colours are refined; `at_once` as the first choice has it, not the best."""
     sizes = Counter(colours[node] for node in nodes)
     single = sorted((n for n in nodes if sizes[colours[n]] == 1), key=colours.__getitem__)
     # What is alone in its colour is beside all of another colour in the same way, or beside none:
     # the components that are left without it do not know each other.
     components = list(_components(graph, {n for n in nodes if sizes[colours[n]] > 1}))
     if single or len(components) != 1:
-        orders = [_order(graph, component, colours, fresh) for component in components]
+        orders = [
+            _order(graph, component, colours, fresh, at_once=at_once) for component in components
+        ]
         orders.sort(key=lambda order: _description(graph, order, colours))
         return single + [node for order in orders for node in order]
     if len(nodes) == 1:
         return nodes
     # Nothing tells these apart: whichever is called the first, of all results take the smallest.
     colour = min(sizes, key=lambda colour: (sizes[colour], colour))
-    return min(
-        (
-            _order_from(graph, nodes, colours, fresh, node)
-            for node in nodes
-            if colours[node] == colour
-        ),
-        key=lambda order: _description(graph, order, colours),
-    )
+    alike = [node for node in nodes if colours[node] == colour]
+
+    def order_from(first: Node, *, at_once: bool) -> list[Node]:
+        tried = {node: colours[node] for node in nodes} | {first: fresh}
+        refined = _refine(graph, tried, fresh + 1, [first])
+        return _order(graph, nodes, tried, refined, at_once=at_once)
+
+    if at_once:
+        return order_from(alike[0], at_once=True)
+    best = order_from(alike[0], at_once=False)
+    least = _description(graph, best, colours)
+    symmetric = _Orbits(alike)
+    for node in alike[1:]:
+        if symmetric.known(node):
+            continue
+        # Mostly any order from here shows a symmetry, and saves trying all.
+        for at_once in (True, False):
+            order = order_from(node, at_once=at_once)
+            said = _description(graph, order, colours)
+            if said == least:
+                break
+        if said == least:
+            symmetric.join(best, order)
+        else:
+            symmetric.leave(node)
+            if said < least:
+                best, least = order, said
+    return best
 
 
-def _order_from(
-    graph: Graph, nodes: list[Node], colours: Colours, fresh: int, first: Node
-) -> list[Node]:
-    tried = {node: colours[node] for node in nodes} | {first: fresh}
-    return _order(graph, nodes, tried, _refine(graph, tried, fresh + 1, [first]))
+class _Orbits:
+    """Hold which nodes symmetries carry into each other, and of which of them one was tried."""
+
+    def __init__(self, nodes: list[Node]) -> None:
+        """Take the nodes, of which the first was tried."""
+        self._same = {node: node for node in nodes}
+        self._tried = [nodes[0]]
+
+    def known(self, node: Node) -> bool:
+        """Tell whether a node is carried into one that was tried."""
+        return self._root(node) in map(self._root, self._tried)
+
+    def leave(self, node: Node) -> None:
+        """Take note that a node was tried, and has shown no symmetry."""
+        self._tried.append(node)
+
+    def join(self, order: list[Node], other: list[Node]) -> None:
+        """Take two orders that come out the same: what stands in one place is alike."""
+        for one, two in zip(order, other, strict=True):
+            if one in self._same:
+                self._same[self._root(one)] = self._root(two)
+
+    def _root(self, node: Node) -> Node:
+        while self._same[node] != node:
+            self._same[node] = self._same[self._same[node]]
+            node = self._same[node]
+        return node
 
 
 def _components(graph: Graph, nodes: set[Node]) -> Iterator[list[Node]]:

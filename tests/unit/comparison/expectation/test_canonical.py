@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import random
 import time
 
@@ -31,6 +32,8 @@ def mixed(colours: list[int], places: Places, chance: random.Random) -> tuple[li
     return [colours[at] for at in things], [[names[n] for n in places[at]] for at in things]
 
 
+PRISM = [(4, 5), (5, 6), (6, 4), (7, 8), (8, 9), (9, 7), (4, 7), (5, 8), (6, 9)]
+
 ALIKE = {
     "none": [],
     "alike": [[0], [1], [2]],
@@ -43,6 +46,11 @@ ALIKE = {
     "a chain": [[at, at + 1] for at in range(20)],
     "a tree": [[at, (at - 1) // 2] for at in range(1, 31)],
     "all refer to all": [[at, *sorted({*range(6)} - {at})] for at in range(6)],
+    "friends of a prism, and of all": [
+        *([20 + at, *pair] for at, pair in enumerate(itertools.permutations(range(4), 2))),
+        *([50 + at, a, b] for at, (a, b) in enumerate(PRISM)),
+        *([80 + at, b, a] for at, (a, b) in enumerate(PRISM)),
+    ],
     # Nothing but a try tells these graphs apart: each thing holds names that three others hold.
     "a prism": [[0, 1, 2], [0, 3, 4], [1, 3, 5], [6, 7, 2], [6, 8, 4], [7, 8, 5]],
     "not a prism": [[0, 1, 2], [0, 3, 4], [1, 3, 5], [2, 4, 5]],
@@ -74,9 +82,17 @@ def test_things_stand_by_their_colours() -> None:
         [[name, name + 1] for name in range(10_000)],
         [[10_000, *range(10_000)], *([name, 10_000] for name in range(10_000))],
         [*([10_000 + k] for k in range(100)), *([n, 10_000 + n % 100] for n in range(10_000))],
-        ring(*range(200)),
+        ring(*range(10_000)),
+        [[100 + at, *pair] for at, pair in enumerate(itertools.permutations(range(12), 2))],
     ],
-    ids=["alike", "a chain", "an order with its lines", "a hundred orders", "a ring"],
+    ids=[
+        "alike",
+        "a chain",
+        "an order with its lines",
+        "a hundred orders",
+        "a ring",
+        "all friends",
+    ],
 )
 def test_ten_thousand_are_no_trouble(places: Places) -> None:
     started = time.perf_counter()

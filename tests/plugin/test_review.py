@@ -210,6 +210,30 @@ def test_what_a_test_proposes_and_what_not(pytester: pytest.Pytester, run: Run) 
     assert names(pytester) == ["test_shop.py::test_the_first_alone#1"]
 
 
+def test_what_a_matcher_alone_refuses_cannot_be_accepted(
+    pytester: pytest.Pytester, run: Run
+) -> None:
+    module = pytester.makepyfile(
+        test_shop="""
+        import pytest
+
+        WANTED = "paid"
+
+        @pytest.mark.scenario("shop")
+        def test_paying(db, db_changes, db_snapshot):
+            db.orders.update_one({"_id": 1}, {"$set": {"status": "paid"}})
+            assert db_changes == db_snapshot(match={"orders.status": WANTED})
+        """
+    )
+    run("--snapshot-update").assert_outcomes(passed=1)
+    module.write_text(module.read_text().replace('"paid"', '"sent"', 1))
+    failed = run()
+    failed.assert_outcomes(failed=1)
+    failed.stdout.fnmatch_lines(["E * status  expected 'sent', is \"paid\""])
+    failed.stdout.no_fnmatch_line("*--snapshot-update*")
+    assert names(pytester) == []
+
+
 def test_a_skipped_test_keeps_its_proposal(pytester: pytest.Pytester, run: Run) -> None:
     module = pytester.makepyfile(test_shop=PAY)
     run().assert_outcomes(failed=1)

@@ -35,7 +35,7 @@ def explain_comparison(left: object, right: object, *, in_full: bool) -> list[st
     if in_full or unmet.expected is None or unmet.written.mismatch is None:
         return ambiguous + cap(unmet.lines(), MOST_LINES if in_full else BRIEF_LINES)
     said = brief(unmet.written.mismatch)
-    lines = [*said.lines, TO_UPDATE] if said.complete else said.lines
+    lines = [*said.lines, TO_UPDATE] if said.complete and unmet.can_be_recorded else said.lines
     return [*ambiguous, *lines][:BRIEF_LINES]
 
 

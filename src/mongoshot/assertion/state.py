@@ -6,17 +6,21 @@ from collections.abc import Callable, Mapping
 
 from mongoshot.comparison.difference import Difference, compare
 from mongoshot.comparison.expectation.filtering import (
-    Refused,
     filter_collections,
     filter_differences,
     find_refused,
     find_refused_of_state,
     looked_at,
+    refusals,
 )
-from mongoshot.comparison.expectation.model import StateKind
+from mongoshot.comparison.expectation.model import Refusals, StateKind
 from mongoshot.comparison.expectation.rules import Rules
 from mongoshot.comparison.expectation.size import measure
-from mongoshot.comparison.expectation.writing import state_difference_to_text, state_to_text
+from mongoshot.comparison.expectation.writing import (
+    ExpectationText,
+    state_difference_to_text,
+    state_to_text,
+)
 from mongoshot.comparison.inline.expected import decides_itself
 from mongoshot.comparison.inline.sequences import Documents, expected_items
 from mongoshot.comparison.printable import one_line
@@ -73,7 +77,7 @@ class ObservedState:
 
     def write(
         self, kind: StateKind | None = None, rules: Rules | None = None
-    ) -> tuple[str, Refused]:
+    ) -> tuple[ExpectationText, Mapping[str, Refusals]]:
         """Write the state as it is now as the text of an expectation; tell what rules refuse.
 
         That is a "state", all documents, or a "difference" from the scenario; None for what its
@@ -90,11 +94,11 @@ class ObservedState:
             collections = {name: _kept(collection) for name, collection in collections.items()}
             filtered = filter_collections(collections, rules)
             text = state_to_text(filtered, *recorded, self._values_made())
-            return text, find_refused_of_state(collections, rules)
+            return text, refusals(find_refused_of_state(collections, rules), text)
         found = self._difference(collections, rules).collections
         differences = filter_differences(found, rules)
         text = state_difference_to_text(differences, *recorded, self._values_made())
-        return text, find_refused(found, rules)
+        return text, refusals(find_refused(found, rules), text)
 
     def found(self) -> Documents:
         """Return the documents of the one collection, to compare with a list.

@@ -46,7 +46,18 @@ class Unmet:
         """Say the same, and what to type if this is how it should be."""
         if self.expected is None:
             return [TO_RECORD, *self.report]
-        return [*self.report, *([TO_UPDATE] if self.written.mismatch else [])]
+        return [*self.report, *([TO_UPDATE] if self.can_be_recorded else [])]
+
+    @property
+    def can_be_recorded(self) -> bool:
+        """Tell whether it would be met, or met in part, by what would be written."""
+        mismatch = self.written.mismatch
+        return self.expected is None or (mismatch is not None and mismatch.is_of_text)
+
+    @property
+    def proposes(self) -> bool:
+        """Tell whether another text would be written than is stored."""
+        return self.expected != str(self.written)
 
     @property
     def is_said_briefly(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
@@ -10,9 +10,9 @@ from mongoshot.assertion.changes import ObservedChanges
 from mongoshot.assertion.state import ObservedState
 from mongoshot.comparison.difference import Changes
 from mongoshot.comparison.expectation.contrast import find_mismatch
-from mongoshot.comparison.expectation.filtering import Refused, filter_differences, find_refused
+from mongoshot.comparison.expectation.filtering import filter_differences, find_refused, refusals
 from mongoshot.comparison.expectation.mismatch import Mismatch
-from mongoshot.comparison.expectation.model import StateKind, parse_expectation
+from mongoshot.comparison.expectation.model import Refusals, StateKind, parse_expectation
 from mongoshot.comparison.expectation.renumbering import renumber
 from mongoshot.comparison.expectation.report import describe, report
 from mongoshot.comparison.expectation.rules import Rules
@@ -41,7 +41,7 @@ class Written(str):
 
     scenario: str
     rules: Rules
-    refused: Refused
+    refused: Mapping[str, Refusals]
     state: ObservedState | None = None
     mismatch: Mismatch | None = None
     fault: str = ""
@@ -55,8 +55,10 @@ def write(asserted: Asserted) -> Written:
         data = data.read()
     if isinstance(data, Changes):
         filtered = replace(data, collections=filter_differences(data.collections, rules))
-        text = Written(changes_to_text(filtered))
-        text.refused, text.scenario = find_refused(data.collections, rules), data.scenario
+        said = changes_to_text(filtered)
+        text = Written(said)
+        text.refused = refusals(find_refused(data.collections, rules), said)
+        text.scenario = data.scenario
     elif isinstance(data, ObservedState):
         said, refused = data.write(rules=rules)
         text = Written(said)
@@ -86,8 +88,8 @@ def matches(written: Written, stored: str) -> bool:
         said, written.refused = state.write(expected.kind, written.rules)  # type: ignore[arg-type]
         actual = parse_expectation(said)
     # The same changes may be numbered otherwise: under rules, or in a file that was edited.
-    actual = renumber(expected, actual, written.rules)
-    written.mismatch = find_mismatch(expected, actual, written.rules, written.refused)
+    actual = renumber(expected, replace(actual, refused=written.refused), written.rules)
+    written.mismatch = find_mismatch(expected, actual, written.rules)
     return not written.mismatch
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Mapping
 
     from mongoshot.assertion.unmet import Unmet
 
@@ -71,7 +71,7 @@ class FailingTests:
             unmet = unmet_expectations(fixtures.get("db_snapshot"))
         # A failure that is expected proposes nothing; what was skipped halfway says nothing.
         decided = report.outcome != "skipped" or hasattr(report, "wasxfail")
-        files: list[str] = []
+        files: dict[str, str] = {}
         if "db_snapshot" in fixtures and decided and not self._in_ci:
             files = self._leave_proposals(item.nodeid, unmet)
         if report.failed:
@@ -109,16 +109,16 @@ class FailingTests:
         return bool(self._config.get_terminal_writer().hasmarkup)
 
     def _sections(
-        self, unmet: list[Unmet], files: list[str], db_changes: Any
+        self, unmet: list[Unmet], files: Mapping[str, str], db_changes: Any
     ) -> Iterator[tuple[str, str]]:
         """Give the whole of what the message of a failure is the beginning of, or a screenful.
 
-        `files` have the reports, if they could be left.
+        `files` have the reports that could be left, by the index of what is unmet.
         """
         from mongoshot.assertion.explanation import SCREENFUL, cap, colour
 
-        for at, each in enumerate(unmet):
-            file = files[at] if files else "pytest -vv shows all"
+        for each in unmet:
+            file = files.get(each.index, "pytest -vv shows all")
             said = self._shows_all or each.is_said_briefly
             if not (said and each.written.is_explained):
                 lines = cap(each.lines(), SCREENFUL, file)
@@ -129,8 +129,8 @@ class FailingTests:
 
             yield "mongoshot: what the test changed", show_changes(found)
 
-    def _leave_proposals(self, test: str, unmet: list[Unmet]) -> list[str]:
-        """Leave what a test proposes; return the files that have the reports."""
+    def _leave_proposals(self, test: str, unmet: list[Unmet]) -> dict[str, str]:
+        """Leave what a test proposes; return the files that have the reports, by index."""
         from mongoshot.errors import ProposalError
         from mongoshot.review.store import Store
 
@@ -147,11 +147,12 @@ class FailingTests:
                     report="\n".join(each.report),
                 )
                 for each in unmet
+                if each.proposes
             ]
             store.replace(test, proposals)
         except ProposalError as error:
             self._trouble = str(error)
             if hasattr(self._config, "workeroutput"):
                 self._config.workeroutput[_TROUBLE] = self._trouble
-            return []
-        return [store.report_file(proposal) for proposal in proposals]
+            return {}
+        return {proposal.index: store.report_file(proposal) for proposal in proposals}

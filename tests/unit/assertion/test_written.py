@@ -244,6 +244,39 @@ class TestMatch:
         refused = changed(rules=rules, orders=[{"_id": 1, "id": 5}])
         assert said(refused, str(refused))[-1] == "id  expected IsStr(), is 5"
 
+    def test_a_document_that_is_refused_and_otherwise_besides_is_told_once(
+        self, changed: Write
+    ) -> None:
+        rules = {"match": {"orders.total": IsPositiveInt()}}
+        stored = changed(rules=rules, orders=[{"_id": made(1), "total": 5, "s": 1}])
+        wrong = changed(rules=rules, orders=[{"_id": made(2), "total": -6, "s": 2}])
+        assert said(wrong, stored) == [
+            "orders",
+            "~ _id ObjectId-1: inserted otherwise than expected",
+            "s  expected 1, is 2",
+            "total  expected IsPositiveInt(), is -6",
+        ]
+
+    def test_so_is_an_update_that_is_refused(self, changed: Write) -> None:
+        before = {"orders": [{"_id": 1, "total": 1, "s": 0, "at": 0}]}
+        rules = {"match": {"orders.total": IsPositiveInt()}, "exclude": "orders.at"}
+        stored = changed(before, rules, orders=[{"_id": 1, "total": 2, "s": 1, "at": 1}])
+        wrong = changed(before, rules, orders=[{"_id": 1, "total": -2, "s": 2, "at": 2}])
+        assert said(wrong, stored)[1:] == [
+            "~ _id 1: updated otherwise than expected",
+            "s  expected 0 → 1, is 0 → 2",
+            "total  expected IsPositiveInt(), is -2",
+        ]
+
+    def test_what_may_be_there_besides_is_asked_about_too(self, changed: Write) -> None:
+        rules = {"match": {"orders.n": IsPositiveInt()}, "collections": {"orders": "contains"}}
+        stored = changed(rules=rules, orders=[{"_id": 1, "n": 1}])
+        wrong = changed(rules=rules, orders=[{"_id": 1, "n": 1}, {"_id": 2, "n": -1}])
+        assert said(wrong, stored)[1:] == [
+            "~ _id 2: inserted otherwise than expected",
+            "n  expected IsPositiveInt(), is -1",
+        ]
+
     def test_it_sees_the_value_and_not_its_placeholder(self, changed: Write) -> None:
         rules = {"match": {"orders.ref": made(1), "orders.at": NOW.replace(tzinfo=None)}}
         actual = changed(rules=rules, orders=[{"_id": 1, "ref": made(1), "at": NOW}])

@@ -23,6 +23,7 @@ from mongoshot.comparison.expectation.model import (
     SECTIONS,
     Expectation,
     Facet,
+    Refusals,
     fields_of,
     members,
 )
@@ -32,7 +33,6 @@ from mongoshot.comparison.sameness import type_name
 from mongoshot.snapshot.elements import DATE
 
 Facets = Mapping[Facet, Value]
-Parts = dict[str, tuple[PartMismatch, ...]]
 
 _MOVED = "the same elements in another order"
 
@@ -47,23 +47,21 @@ def find_mismatch(
     expected: Expectation,
     actual: Expectation,
     rules: Rules | None = None,
-    refused: Mapping[str, tuple[PartMismatch, ...]] | None = None,
 ) -> Mismatch:
     """Compare what is expected with what is, under rules; None: exactly.
 
-    The numbers of placeholders are taken as they stand (see `renumbering`). `refused` is what is
-    not as expected already, by collection. Raises InvalidBSONError where an expectation holds
-    what is none.
+    The numbers of placeholders are taken as they stand (see `renumbering`). Raises InvalidBSONError
+    where an expectation holds what is none.
     """
     if expected.kind != actual.kind:
         return Mismatch(actual.kind, {}, other_kind=expected.kind)
-    found: Parts = dict(refused or {})
-    for name in expected.facets.keys() | actual.facets.keys():
+    parts: dict[str, tuple[PartMismatch, ...]] = {}
+    for name in sorted(expected.facets.keys() | actual.facets.keys()):
         old, new = expected.facets.get(name, {}), actual.facets.get(name, {})
-        scope = (rules or Rules()).of(name)
-        if old != new and scope.mode != "ignore":
-            found[name] = (*found.get(name, ()), *_find_parts(actual.kind, old, new, scope))
-    parts = {name: found[name] for name in sorted(found) if found[name]}
+        scope, refused = (rules or Rules()).of(name), actual.refused.get(name, {})
+        if (old != new or refused) and scope.mode != "ignore":
+            parts[name] = tuple(_find_parts(actual.kind, old, new, scope, refused))
+    parts = {name: found for name, found in parts.items() if found}
     return Mismatch(actual.kind, parts, tuple(_notes(expected, actual)))
 
 
@@ -76,7 +74,7 @@ def _notes(expected: Expectation, actual: Expectation) -> Iterator[str]:
 
 
 def _find_parts(
-    kind: str, expected: Facets, actual: Facets, scope: Scope
+    kind: str, expected: Facets, actual: Facets, scope: Scope, refused: Refusals
 ) -> Iterator[PartMismatch]:
     # What is has been stripped before it was written.
     kept = {facet: strip_part(facet[0], value, scope) for facet, value in expected.items()}
@@ -87,8 +85,11 @@ def _find_parts(
             {facet: value for facet, value in side.items() if facet[0] == section}
             for side in (expected, actual)
         )
-        parts = _find_in_section(section, old, new, scope)
-        found += (part for part in parts if not _is_tolerated(kind, part, scope))
+        for part in _find_in_section(section, old, new, scope, refused):
+            if not _is_tolerated(kind, part, scope):
+                found.append(part)
+            elif part.actual and (fields := refused.get((section, part.actual))):
+                found.append(PartMismatch(section, part.actual, part.actual, fields))
     ranks = {verdict: rank for rank, verdict in enumerate(_VERDICTS)}
     yield from sorted(found, key=lambda part: (part.section in SECTIONS, ranks[part.verdict]))
 
@@ -104,11 +105,12 @@ def _is_tolerated(kind: str, part: PartMismatch, scope: Scope) -> bool:
 
 
 def _find_in_section(
-    section: str, expected: Facets, actual: Facets, scope: Scope
+    section: str, expected: Facets, actual: Facets, scope: Scope, refused: Refusals
 ) -> Iterator[PartMismatch]:
     pairs = _pair(section, expected, actual, scope)
     for facet, partner in pairs.items():
-        if fields := find_fields(section, expected[facet], actual[partner], scope):
+        fields = find_fields(section, expected[facet], actual[partner], scope)
+        if fields := fields + refused.get((section, actual[partner]), ()):
             yield PartMismatch(section, expected[facet], actual[partner], fields)
     partners = set(pairs.values())
     missing = [value for facet, value in expected.items() if facet not in pairs]

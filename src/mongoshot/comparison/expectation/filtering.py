@@ -5,19 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from mongoshot.comparison.documents import DocumentChange, Value, compare_documents, path_step
-from mongoshot.comparison.expectation.mismatch import FieldMismatch, PartMismatch
-from mongoshot.comparison.expectation.model import SECTIONS, fields_of, members
+from mongoshot.comparison.expectation.mismatch import FieldMismatch
+from mongoshot.comparison.expectation.model import SECTIONS, Refusals, fields_of, members
 from mongoshot.comparison.expectation.rules import Asked, Rules, Scope
+from mongoshot.comparison.expectation.writing import ExpectationText
 from mongoshot.comparison.text import CollectionDifference
 from mongoshot.snapshot.elements import ARRAY, DOCUMENT, framed, iterate_elements
 from mongoshot.snapshot.model import Collection, join_documents
 
-#: What is not as a rule asks, by collection.
-Refused = Mapping[str, tuple[PartMismatch, ...]]
 _T = TypeVar("_T")
+
+
+class Refusal(NamedTuple):
+    """Hold what became of a document, without what is left out, and its fields that are refused."""
+
+    section: str
+    subject: DocumentChange | bytes
+    fields: tuple[FieldMismatch, ...]
+
+
+#: What is not as a rule asks, by collection.
+Refused = Mapping[str, tuple[Refusal, ...]]
 
 
 def filter_differences(
@@ -89,40 +100,42 @@ def find_refused(collections: Mapping[str, CollectionDifference], rules: Rules) 
     is left out, there is none. What is left out is not asked about.
     """
     return {
-        name: _refused(_present(found, scope), scope)
+        name: tuple(_refused(_present(found, scope), scope))
         for name, found in looked_at(collections, rules)
         if (scope := rules.of(name)).asks
     }
 
 
-def _present(difference: CollectionDifference, scope: Scope) -> Iterator[tuple[str, bytes]]:
+def _present(
+    difference: CollectionDifference, scope: Scope
+) -> Iterator[tuple[str, DocumentChange | bytes, bytes]]:
     for change in difference.updated:
-        if _changed(change, scope):
-            yield "updated", change.after
-    yield from (("inserted", document) for document in difference.inserted)
+        if changed := _changed(change, scope):
+            yield "updated", changed, change.after
+    for document in difference.inserted:
+        yield "inserted", scope.strip(document), document
 
 
 def find_refused_of_state(collections: Mapping[str, Collection], rules: Rules) -> Refused:
     """Find such values in whole collections."""
     return {
-        name: _refused((("documents", each) for each in found.documents()), scope)
+        name: tuple(_refused((("documents", scope.strip(d), d) for d in found.documents()), scope))
         for name, found in looked_at(collections, rules)
         if (scope := rules.of(name)).asks
     }
 
 
-def _refused(documents: Iterable[tuple[str, bytes]], scope: Scope) -> tuple[PartMismatch, ...]:
-    found = []
-    for section, document in documents:
-        value = Value(DOCUMENT, document)
+def _refused(
+    documents: Iterable[tuple[str, DocumentChange | bytes, bytes]], scope: Scope
+) -> Iterator[Refusal]:
+    for section, subject, document in documents:
         fields = tuple(
-            FieldMismatch(path, repr(matcher.object), field)
-            for path, field, matcher in _asked(value, "", scope)
+            FieldMismatch(path, repr(matcher.object), field, asked=True)
+            for path, field, matcher in _asked(Value(DOCUMENT, document), "", scope)
             if not matcher.accepts(field)
         )
         if fields:
-            found.append(PartMismatch(section, value, value, fields))
-    return tuple(found)
+            yield Refusal(section, subject, fields)
 
 
 def _asked(value: Value, path: str, scope: Scope) -> Iterator[tuple[str, Value, Asked]]:
@@ -135,6 +148,14 @@ def _asked(value: Value, path: str, scope: Scope) -> Iterator[tuple[str, Value, 
             inner = (path + path_step(key, in_array)).removeprefix(".")
             if not scope.excludes(inner):
                 yield from _asked(Value(kind, value.raw[start:end]), inner, scope)
+
+
+def refusals(refused: Refused, text: ExpectationText) -> dict[str, Refusals]:
+    """Return what is refused as a text says it that was written from the same."""
+    return {
+        name: {(each.section, text.said(each.subject)): each.fields for each in found}
+        for name, found in refused.items()
+    }
 
 
 def strip_part(section: str, value: Value, scope: Scope, *, matched: bool = False) -> Value | None:

@@ -20,8 +20,9 @@ class FieldMismatch:
     `path` is written as in `FieldChange`, "" for all of the document. Where `updates` is set, both
     values are updates of the field, documents with a `before` and an `after` as far as they are
     there, and None stands for a field that is not updated. A string stands for itself: what was
-    asked for in place of a value, or an order of keys. `remark` says in words what two values
-    hardly show: "int32 expected, is int64", "the same elements in another order", "1 day later".
+    asked for in place of a value, or an order of keys. Where `asked` is set, a rule asks for that,
+    and not the expectation. `remark` says in words what two values hardly show: "int32 expected, is
+    int64", "the same elements in another order", "1 day later".
     """
 
     path: str
@@ -29,6 +30,7 @@ class FieldMismatch:
     actual: Value | str | None
     updates: bool = False
     remark: str = ""
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +90,12 @@ class Mismatch:
     def __bool__(self) -> bool:
         """Tell whether anything is not as expected."""
         return bool(self.collections) or self.other_kind is not None
+
+    @property
+    def is_of_text(self) -> bool:
+        """Tell whether anything is not as the expectation says, and not only as rules ask."""
+        parts = (part for parts in self.collections.values() for part in parts)
+        return self.other_kind is not None or any(
+            part.verdict != "otherwise" or not all(field.asked for field in part.fields)
+            for part in parts
+        )

@@ -29,13 +29,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, get_args
 
 from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
 
 from mongoshot.comparison.documents import Value, identity_of
+from mongoshot.comparison.expectation.mismatch import FieldMismatch
 from mongoshot.errors import ExpectationError, InvalidExtendedJSONError
 from mongoshot.snapshot.elements import ARRAY, DOCUMENT, SMALLEST_DOCUMENT, iterate_elements
 from mongoshot.snapshot.encoding import from_extended_json
@@ -51,6 +52,8 @@ _OF_UPDATE, _SIDES = frozenset({"_id", "fields", "reordered"}), frozenset({"befo
 #: One thing that an expectation says: its section, which document or part it is about, and which of
 #: several with the same `_id`, or none, from 0.
 Facet: TypeAlias = tuple[str, Value | None, int]
+#: What of a collection is not as rules ask: by section, and what is said there.
+Refusals: TypeAlias = Mapping[tuple[str, Value], tuple[FieldMismatch, ...]]
 #: Sections of a collection, and what is said of a document that one side alone has there.
 SECTIONS = {
     "updated": "updated",
@@ -64,13 +67,15 @@ SECTIONS = {
 class Expectation:
     """Hold a parsed expectation.
 
-    `facets` has, by collection, each thing that is said and the BSON value that it is said with.
+    `facets` has, by collection, each thing that is said and the BSON value that it is said with;
+    `refused`, of those, what is not as rules ask, whatever is expected.
     """
 
     kind: str
     scenario: str
     digest: str
     facets: Mapping[str, Mapping[Facet, Value]]
+    refused: Mapping[str, Refusals] = field(default_factory=dict)
 
 
 def parse_expectation(text: str) -> Expectation:

@@ -87,7 +87,17 @@ def renumber(expected: Expectation, actual: Expectation, rules: Rules | None = N
             names[name] = next(number for number in free if number not in given)
     if all(name == number for name, number in names.items()):
         return actual
-    return replace(actual, facets=_Renaming(names).facets(actual.facets))
+    renaming = _Renaming(names)
+    return replace(
+        actual,
+        facets=renaming.facets(actual.facets),
+        refused={
+            name: {
+                (section, renaming.value(value)): fields for (section, value), fields in r.items()
+            }
+            for name, r in actual.refused.items()
+        },
+    )
 
 
 class _Renaming:

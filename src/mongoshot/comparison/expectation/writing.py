@@ -17,6 +17,7 @@ from mongoshot.comparison.provenance import Provenance
 from mongoshot.comparison.text import CollectionDifference
 from mongoshot.errors import NotRepresentableError
 from mongoshot.snapshot.elements import DOCUMENT
+from mongoshot.snapshot.encoding import from_extended_json
 from mongoshot.snapshot.encoding.style import Style
 from mongoshot.snapshot.encoding.writer import READABLE, write_value
 from mongoshot.snapshot.model import Collection, Definition
@@ -30,7 +31,30 @@ _ON_ONE_LINE = frozenset({"_id", "before", "after"})
 _LINE = 96
 
 
-def changes_to_text(changes: Changes) -> str:
+class ExpectationText(str):
+    """Be the text of an expectation, and know what stands in it for what a test made."""
+
+    __slots__ = ("_style",)
+    _style: Style
+
+    def __new__(cls, text: str, style: Style) -> ExpectationText:
+        """Take the text, and the style that it was written in."""
+        made = super().__new__(cls, text)
+        made._style = style
+        return made
+
+    def said(self, subject: DocumentChange | bytes) -> Value:
+        """Return what the text says of something that it was written from."""
+        tree: Tree = (
+            _update_tree(subject)
+            if isinstance(subject, DocumentChange)
+            else Value(DOCUMENT, subject)
+        )
+        text = _write("", tree, self._style)
+        return Value(DOCUMENT, from_extended_json(text, placeholders=True))
+
+
+def changes_to_text(changes: Changes) -> ExpectationText:
     """Write changes as the text of an expectation, the same for equal changes.
 
     Where they have a provenance, placeholders stand for what was made meanwhile.
@@ -59,7 +83,7 @@ def state_to_text(
     scenario: str,
     digest: str,
     provenance: Provenance | None = None,
-) -> str:
+) -> ExpectationText:
     """Write whole collections as the text of an expectation, the same for equal states.
 
     With a provenance, placeholders stand for what was made since the scenario was staged.
@@ -84,7 +108,7 @@ def state_difference_to_text(
     scenario: str,
     digest: str,
     provenance: Provenance | None = None,
-) -> str:
+) -> ExpectationText:
     """Write a state as what differs from the scenario that it was staged from.
 
     `differences` are those from the scenario to the state, by collection; `provenance` is what it
@@ -100,7 +124,7 @@ def _to_text(
     digest: str,
     collections: dict[str, dict[str, Tree]],
     provenance: Provenance | None,
-) -> str:
+) -> ExpectationText:
     said: dict[str, Tree] = dict(collections)
     style = READABLE
     try:
@@ -113,7 +137,7 @@ def _to_text(
             "digest": digest,
             "collections": said,
         }
-        return _write("", tree, style) + "\n"
+        return ExpectationText(_write("", tree, style) + "\n", style)
     except NotRepresentableError as error:
         raise NotRepresentableError(
             f"{error}; there can be no expectation of that: assert with plain Python what"

@@ -10,7 +10,8 @@
     │   ├── SnapshotExistsError
     │   ├── SnapshotDamagedError   they are not what their manifest says
     │   ├── FormatVersionError     written by a newer mongoshot
-    │   └── OverlayError           two scenarios that cannot be laid over each other
+    │   ├── OverlayError           two scenarios that cannot be laid over each other
+    │   └── DumpError              what is to be imported is no whole dump, or cannot be exported
     ├── ExpectationError           the file of a stored expectation
     ├── ProposalError              what a failing test proposed, and cannot be left or accepted
     ├── ServerError                the other end of the connection
@@ -24,6 +25,7 @@
     │   ├── HostRefusedError
     │   └── DatabaseRefusedError
     ├── CaptureError               a capture that is not exact
+    │   └── UnmaskedError          secrets that no rule covers, or fields that none names
     └── RestoreError               a restore that is not exact
 
 Every message is one line that says what failed, what was looked at, and what to type. The command
@@ -78,6 +80,10 @@ class OverlayError(SnapshotError):
     """Report scenarios that cannot be laid over each other."""
 
 
+class DumpError(SnapshotError):
+    """Report a dump that cannot be imported, or a snapshot that cannot be exported as one."""
+
+
 class ExpectationError(MongoshotError):
     """Report an expectation file that cannot be believed."""
 
@@ -128,6 +134,10 @@ class DatabaseRefusedError(OwnershipError):
 
 class CaptureError(MongoshotError):
     """Report a capture that could not be exact."""
+
+
+class UnmaskedError(CaptureError):
+    """Report what no masking rule covers and must not be written, with paths and no values."""
 
 
 class RestoreError(MongoshotError):

@@ -9,11 +9,9 @@ from mongoshot.comparison.documents import (
     FieldOrder,
     Value,
     compare_values,
-    path_step,
 )
 from mongoshot.snapshot.elements import DOCUMENT, iterate_elements
-
-KeyOrder = FieldOrder
+from mongoshot.snapshot.paths import path_step
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,14 +10,9 @@ from typing import Any, NamedTuple
 from mongoshot.errors import InvalidBSONError, NotRepresentableError
 from mongoshot.snapshot.elements import ARRAY, DOCUMENT, document_id, iterate_elements
 from mongoshot.snapshot.encoding.placeholders import WITH_PLACEHOLDERS, written_placeholder
-from mongoshot.snapshot.encoding.style import quoted
 from mongoshot.snapshot.encoding.writer import write_value
 from mongoshot.snapshot.model import decode
-
-#: A key that is a step of a path as it stands. One with a dot in it is not a path, and one with a
-#: dollar before it could be taken for a type wrapper of Extended JSON.
-_PLAIN_KEY = re.compile(r"(?!\$)[^.\[\]\"\s]+")
-_INDEX = re.compile(rb"[0-9]+")
+from mongoshot.snapshot.paths import path_step
 
 #: Elements of an array up to which it is one change that they stand in another order.
 _MOST_MOVED = 64
@@ -184,16 +178,3 @@ def unique_fields(value: Value) -> dict[bytes, Value] | None:
         fields[key] = Value(kind, value.raw[start:end])
         count += 1
     return fields if len(fields) == count else None
-
-
-def path_step(key: bytes, in_array: bool) -> str:
-    """Write a key as a step of a path, so that no two paths read the same."""
-    if in_array and _INDEX.fullmatch(key):
-        return f"[{key.decode()}]"
-    try:
-        name = key.decode()
-    except UnicodeDecodeError:
-        return f"[{key!r}]"
-    if in_array or not _PLAIN_KEY.fullmatch(name) or not name.isprintable():
-        return f"[{quoted(name)}]"
-    return f".{name}"

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pymongo.client_session import ClientSession
 from pymongo.errors import OperationFailure
 
 from mongoshot.errors import CommandError
@@ -20,11 +21,20 @@ _SNAPSHOT_UNAVAILABLE = 246
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Hold an open reading: `consistent` tells whether all documents are of one point in time."""
+    """Hold an open reading: `consistent` tells whether all documents are of one point in time.
 
+    `session` is the one that they are read in then, else None.
+    """
+
+    database: Database
     state: MemoryState
     server_version: str
-    consistent: bool
+    session: ClientSession | None = None
+
+    @property
+    def consistent(self) -> bool:
+        """Tell whether all documents are read as they are at one point in time."""
+        return self.session is not None
 
 
 @contextlib.contextmanager
@@ -42,9 +52,9 @@ def open_reading(database: Database) -> Iterator[Reading]:
     clustered = "setName" in hello or hello.get("msg") == "isdbgrid"
     if clustered and hello["maxWireVersion"] >= _WIRE_VERSION_5_0:
         with client.start_session(snapshot=True) as session:
-            yield Reading(live_state(database, session=session), version, consistent=True)
+            yield Reading(database, live_state(database, session=session), version, session)
     else:
-        yield Reading(live_state(database), version, consistent=False)
+        yield Reading(database, live_state(database), version)
 
 
 def came_too_late(error: CommandError) -> bool:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import bson
 
-from mongoshot.comparison.alignment import KeyOrder, align, list_fields
+from mongoshot.comparison.alignment import align, list_fields
+from mongoshot.comparison.documents import FieldOrder
 
 
 def test_what_is_the_same_stands_beside_what_is_not() -> None:
@@ -23,7 +24,7 @@ def test_what_is_the_same_stands_beside_what_is_not() -> None:
 
 def test_both_orders_of_keys_are_told() -> None:
     aligned = align(bson.encode({"a": 1, "b c": 2}), bson.encode({"b c": 2, "a": 1, "d": 3}))
-    assert aligned.reordered == (KeyOrder("", ("a", '["b c"]'), ('["b c"]', "a", "d")),)
+    assert aligned.reordered == (FieldOrder("", ("a", '["b c"]'), ('["b c"]', "a", "d")),)
 
 
 def test_a_key_that_is_there_twice_is_listed_twice() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple, TypeVar
 
-from mongoshot.comparison.documents import DocumentChange, Value, compare_documents, path_step
+from mongoshot.comparison.documents import DocumentChange, Value, compare_documents
 from mongoshot.comparison.expectation.mismatch import FieldMismatch
 from mongoshot.comparison.expectation.model import SECTIONS, Refusals, fields_of, members
 from mongoshot.comparison.expectation.rules import Asked, Rules, Scope
@@ -15,6 +15,7 @@ from mongoshot.comparison.expectation.writing import ExpectationText
 from mongoshot.comparison.text import CollectionDifference
 from mongoshot.snapshot.elements import ARRAY, DOCUMENT, framed, iterate_elements
 from mongoshot.snapshot.model import Collection, join_documents
+from mongoshot.snapshot.paths import path_step
 
 _T = TypeVar("_T")
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, get_args
 
-from mongoshot.comparison.documents import Value, path_step, unique_fields
-from mongoshot.comparison.expectation.paths import Pattern, parse_pattern
+from mongoshot.comparison.documents import Value, unique_fields
 from mongoshot.comparison.inline.expected import equals
 from mongoshot.comparison.sameness import Rule
 from mongoshot.errors import UsageError
 from mongoshot.snapshot.elements import ARRAY, DOCUMENT, NULL, framed, iterate_elements
+from mongoshot.snapshot.paths import Pattern, parse_pattern, path_step
 
 #: How much of a collection is compared: all of it; what is expected must be there, and more may
 #: be; nothing.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, Final
 
-from mongoshot.comparison.documents import Value, identity_of, path_step, unique_fields
+from mongoshot.comparison.documents import Value, identity_of, unique_fields
 from mongoshot.comparison.inline.expected import (
     ByValue,
     Unordered,
@@ -19,6 +19,7 @@ from mongoshot.comparison.inline.sequences import Observed, normalize, pattern_o
 from mongoshot.comparison.matching import nearest
 from mongoshot.comparison.sameness import items_of, type_name
 from mongoshot.snapshot.elements import ARRAY, DOCUMENT, framed
+from mongoshot.snapshot.paths import path_step
 
 
 class Absent:

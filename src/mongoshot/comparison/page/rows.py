@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from mongoshot.comparison.alignment import Alignment, KeyOrder, align, list_fields
-from mongoshot.comparison.documents import FieldChange, Value, identity_of
+from mongoshot.comparison.alignment import Alignment, align, list_fields
+from mongoshot.comparison.documents import FieldChange, FieldOrder, Value, identity_of
 from mongoshot.comparison.text import name_path
 from mongoshot.errors import InvalidBSONError, NotRepresentableError
 from mongoshot.snapshot.elements import ARRAY, DOCUMENT
@@ -85,7 +85,7 @@ class RowWriter:
             return row("=", path, self.value(change.before))
         return row(differs, path, *self.values(change.before, change.after))
 
-    def order(self, order: KeyOrder, prefix: str = "", remark: str = "") -> Row:
+    def order(self, order: FieldOrder, prefix: str = "", remark: str = "") -> Row:
         """Write in what order the fields of a (sub)document stand on both sides."""
         left, right = (self.cut(visible(", ".join(side))) for side in (order.before, order.after))
         return row(">", _join(prefix, order.path), left, right, remark)

@@ -1,4 +1,4 @@
-"""Patterns of paths: which fields of which collections a rule is about.
+"""Paths of fields, and patterns of such: which fields of which collections a rule is about.
 
 A pattern names a collection and a path in its documents: `orders.items[].updated_at`. A step is a
 field; `[]` any element of an array, `[3]` one of them; `*` any field, or, at the beginning, any
@@ -16,8 +16,13 @@ import json
 import re
 from dataclasses import dataclass
 
-from mongoshot.comparison.documents import path_step
 from mongoshot.errors import UsageError
+from mongoshot.snapshot.encoding.style import quoted
+
+#: A key that is a step of a path as it stands. One with a dot in it is not a path, and one with a
+#: dollar before it could be taken for a type wrapper of Extended JSON.
+_PLAIN_KEY = re.compile(r"(?!\$)[^.\[\]\"\s]+")
+_INDEX_KEY = re.compile(rb"[0-9]+")
 
 _STEP = re.compile(
     r"""
@@ -28,7 +33,7 @@ _STEP = re.compile(
     re.VERBOSE,
 )
 
-# One step of a path as `documents.path_step` writes it, the first one with its dot.
+# One step of a path as `path_step` writes it, the first one with its dot.
 _PLAIN_FIELD = r'\.[^.\[\]"\s]'
 _QUOTED_FIELD = r'\["(?:[^"\\]|\\.)*"\]'
 _INDEX = r"\[[0-9]+\]"
@@ -122,3 +127,16 @@ def parse_pattern(text: object, of: str) -> Pattern:
             ' "**.updated_at", \'["audit.log"].at\''
         )
     return Pattern(text, tuple(steps))
+
+
+def path_step(key: bytes, in_array: bool) -> str:
+    """Write a key as a step of a path, so that no two paths read the same."""
+    if in_array and _INDEX_KEY.fullmatch(key):
+        return f"[{key.decode()}]"
+    try:
+        name = key.decode()
+    except UnicodeDecodeError:
+        return f"[{key!r}]"
+    if in_array or not _PLAIN_KEY.fullmatch(name) or not name.isprintable():
+        return f"[{quoted(name)}]"
+    return f".{name}"

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from mongoshot.comparison.expectation.paths import parse_pattern
 from mongoshot.comparison.expectation.rules import make_rules
 from mongoshot.comparison.inline.matchers import within
 from mongoshot.errors import UsageError
+from mongoshot.snapshot.paths import parse_pattern
 
 
 def covers(pattern: str, collection: str, path: str) -> bool:

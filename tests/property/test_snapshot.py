@@ -24,6 +24,7 @@ from mongoshot.snapshot.metadata import metadata_to_json, parse_metadata
 from mongoshot.snapshot.model import Collection, Definition, MemoryState
 from mongoshot.snapshot.names import METADATA_SUFFIX, file_stems
 from mongoshot.snapshot.overlay import overlay
+from mongoshot.snapshot.profile import Profile
 from mongoshot.snapshot.writer import write_snapshot
 
 Format = Literal["bson", "json"]
@@ -153,11 +154,23 @@ entries = st.lists(st.tuples(names, hashes, st.none() | st.integers(0)), max_siz
         lambda files: len({(f.collection, f.holds_documents) for f in files}) == len(files)
     ),
     st.dictionaries(st.text(), st.none() | st.text() | st.lists(st.integers())),
+    st.dictionaries(
+        st.text(),
+        st.builds(
+            Profile,
+            st.integers(0),
+            st.dictionaries(st.text(), st.dictionaries(st.text(), st.integers(0))),
+        ),
+    ),
 )
 def test_a_manifest_reads_back_as_it_was_written(
-    name: str, revision: int, files: tuple[FileEntry, ...], recipe: dict[str, Any]
+    name: str,
+    revision: int,
+    files: tuple[FileEntry, ...],
+    recipe: dict[str, Any],
+    profile: dict[str, Profile],
 ) -> None:
-    origin = Origin("6.0.5", "now", "none", ("x",), recipe)
+    origin = Origin("6.0.5", "now", "none", ("x",), recipe, profile)
     manifest = Manifest(name, revision, origin, files)
     assert parse_manifest(manifest.to_json(), "m") == manifest
 

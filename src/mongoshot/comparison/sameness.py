@@ -24,30 +24,6 @@ _INTEGERS: Final = {bson.INT32: struct.Struct("<i").unpack, bson.INT64: struct.S
 _unpack_double = struct.Struct("<d").unpack
 _unpack_milliseconds = struct.Struct("<q").unpack
 
-#: The names of the types (https://bsonspec.org/spec.html).
-_TYPE_NAMES: Final = {
-    bson.DOUBLE: "double",
-    bson.STRING: "string",
-    bson.DOCUMENT: "document",
-    bson.ARRAY: "array",
-    bson.BINARY: "binary",
-    bson.UNDEFINED: "undefined",
-    bson.OBJECT_ID: "ObjectId",
-    bson.BOOLEAN: "boolean",
-    bson.DATE: "date",
-    bson.NULL: "null",
-    bson.REGULAR_EXPRESSION: "regular expression",
-    bson.DB_POINTER: "DBPointer",
-    bson.CODE: "code",
-    bson.SYMBOL: "symbol",
-    bson.CODE_WITH_SCOPE: "code with scope",
-    bson.INT32: "int32",
-    bson.TIMESTAMP: "timestamp",
-    bson.INT64: "int64",
-    bson.DECIMAL128: "decimal128",
-    bson.MAX_KEY: "MaxKey",
-    bson.MIN_KEY: "MinKey",
-}
 _PLACEHOLDER_TYPES: Final = {
     '{"$oid"': bson.OBJECT_ID,
     '{"$uuid"': bson.BINARY,
@@ -165,7 +141,7 @@ def type_of(value: Value) -> int:
 
 def type_name(value: Value) -> str:
     """Name the type of a value, as in "int32 expected, is int64"."""
-    return _TYPE_NAMES[type_of(value)]
+    return bson.TYPE_NAMES[type_of(value)]
 
 
 def as_decimal(value: Value) -> Decimal | None:

@@ -42,7 +42,9 @@ def list_catalog(database: Database) -> dict[str, Entry]:
     Costs a round trip, and one more for each collection that can have indexes.
     """
     with translated(f"list the collections of {describe(database)}"):
-        cursor: Any = database.cursor_command("listCollections", codec_options=RAW)
+        cursor: Any = database.cursor_command(
+            "listCollections", codec_options=RAW, read_preference=database.read_preference
+        )
         listed = {entry["name"]: entry for entry in cursor}
         uuids = {
             name.removeprefix(BUCKETS_PREFIX): bytes(entry["info"]["uuid"])
@@ -84,7 +86,9 @@ def find_uuid(database: Database, definition: Definition) -> bytes | None:
 
 def _list_indexes(database: Database, name: str) -> tuple[bytes, ...]:
     try:
-        cursor: Any = database.cursor_command("listIndexes", name, codec_options=RAW)
+        cursor: Any = database.cursor_command(
+            "listIndexes", name, codec_options=RAW, read_preference=database.read_preference
+        )
     except driver.OperationFailure as error:
         if error.details and error.details.get("codeName") == "NamespaceNotFound":
             return ()  # dropped since it was listed

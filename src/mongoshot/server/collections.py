@@ -26,25 +26,26 @@ from mongoshot.snapshot.model import (
 _NAMESPACE_EXISTS = 48
 
 
-def live_state(database: Database, *, session: ClientSession | None = None) -> MemoryState:
-    """Return the state of a database as it is: what its collections are now, documents when read.
-
-    Takes a session with snapshot reads for documents from one point in time; capped collections
-    cannot be read in one, and are read as they are.
-    """
+def live_state(database: Database) -> MemoryState:
+    """Return the state of a database: what its collections are now, documents when read."""
     collections = {
-        name: Collection(definition, partial(read_chunks, database, definition, session))
+        name: Collection(definition, partial(read_chunks, database, definition))
         for name, definition in list_definitions(database).items()
     }
     return MemoryState(describe(database), collections)
 
 
 def read_chunks(
-    database: Database, definition: Definition, session: ClientSession | None = None
+    database: Database,
+    definition: Definition,
+    session: ClientSession | None = None,
+    batch_size: int | None = None,
 ) -> Iterator[bytes]:
     """Read a collection's documents as chunks of concatenated BSON, sorted by `_id`.
 
-    A capped collection comes in its natural order, a time series as its buckets.
+    A chunk is what the server sends at once: up to 16 MB, or `batch_size` documents. A session with
+    snapshot reads gives documents from one point in time; capped collections cannot be read in one,
+    and are read as they are, in their natural order. A time series comes as its buckets.
     """
     if (name := definition.data_name) is None:
         return
@@ -56,7 +57,9 @@ def read_chunks(
             f"read {database.name}.{name}{needs if definition.type == 'timeseries' else ''}"
         ),
         source.find_raw_batches(
-            sort=[(order, 1)], session=None if definition.capped else session
+            sort=[(order, 1)],
+            session=None if definition.capped else session,
+            batch_size=batch_size or 0,
         ) as cursor,
     ):
         yield from cursor

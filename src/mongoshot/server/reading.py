@@ -1,35 +1,53 @@
-"""Reading a whole database at one point in time."""
+"""Reading a whole database at one point in time, and gently."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 
+from bson import Timestamp
+from pymongo import ReadPreference
 from pymongo.client_session import ClientSession
 from pymongo.errors import OperationFailure
 
 from mongoshot.errors import CommandError
-from mongoshot.server.collections import live_state
+from mongoshot.server.catalog import list_definitions
+from mongoshot.server.collections import read_chunks
 from mongoshot.server.connection import Database, describe, translated
-from mongoshot.snapshot.model import MemoryState
+from mongoshot.snapshot.model import Collection, Definition, MemoryState
 
 _WIRE_VERSION_5_0 = 13
 # https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
-_SNAPSHOT_UNAVAILABLE = 246
+_UNAUTHORIZED, _SNAPSHOT_TOO_OLD, _SNAPSHOT_UNAVAILABLE = 13, 239, 246
+
+#: Seconds that a secondary which is behind is waited for, before the primary is read instead.
+_PATIENCE = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Say how gently to read: documents in a batch (None: as many as fit), seconds between two."""
+
+    batch_size: int | None = None
+    pause: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Hold an open reading: `consistent` tells whether all documents are of one point in time.
+    """Hold an open reading.
 
-    `session` is the one that they are read in then, else None.
+    `session` is the one that all documents are read in, as they are at one point in time; None
+    where the server cannot do that.
     """
 
     database: Database
     state: MemoryState
     server_version: str
     session: ClientSession | None = None
+    pace: Pace = field(default_factory=Pace)
 
     @property
     def consistent(self) -> bool:
@@ -38,23 +56,90 @@ class Reading:
 
 
 @contextlib.contextmanager
-def open_reading(database: Database) -> Iterator[Reading]:
+def open_reading(database: Database, pace: Pace | None = None) -> Iterator[Reading]:
     """Open a reading of a database, consistent where the server can do that.
 
     Replica sets and sharded clusters of 5.0 and newer read all collections at the time of the first
     read, for as long as they keep that history (300 s by default); a standalone server cannot.
     https://www.mongodb.com/docs/manual/reference/read-concern-snapshot/
+
+    Reads from a secondary where there is one and the URL does not say otherwise; from the primary
+    where the secondary stays behind.
     """
-    client = database.client
+    client, pace = database.client, pace or Pace()
     with translated(f"read {describe(database)}"):
         hello = client.admin.command("hello")
         version = client.server_info()["version"]
     clustered = "setName" in hello or hello.get("msg") == "isdbgrid"
-    if clustered and hello["maxWireVersion"] >= _WIRE_VERSION_5_0:
-        with client.start_session(snapshot=True) as session:
-            yield Reading(database, live_state(database, session=session), version, session)
-    else:
-        yield Reading(database, live_state(database), version)
+    if not clustered or hello["maxWireVersion"] < _WIRE_VERSION_5_0:
+        state = _state(database, list_definitions(database), None, pace)
+        yield Reading(database, state, version, pace=pace)
+        return
+    if client.read_preference == ReadPreference.PRIMARY:
+        database = database.with_options(read_preference=ReadPreference.SECONDARY_PREFERRED)
+    definitions = list_definitions(database)
+    with contextlib.ExitStack() as stack:
+        database, session = _begin(stack, database, definitions)
+        state = _state(database, definitions, session, pace)
+        yield Reading(database, state, version, session, pace)
+
+
+def _begin(
+    stack: contextlib.ExitStack, database: Database, definitions: Mapping[str, Definition]
+) -> tuple[Database, ClientSession]:
+    """Begin to read, at a time that is not before now, in a session."""
+    client = database.client
+    # Only a collection that is there has a time.
+    plain = (d.data_name for d in definitions.values() if d.type != "view" and not d.capped)
+    first = next(plain, None) or "none"
+    with translated(f"read {describe(database)}"):
+        now: Timestamp | None = client.admin.command("ping").get("operationTime")
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            session = stack.enter_context(client.start_session(snapshot=True))
+            # The first read decides on the time; who may not read that may read something else.
+            with contextlib.suppress(OperationFailure):
+                database[first].find_one({}, {"_id": 1}, session=session)
+            # The driver has no public name for it before 4.16.
+            at: Timestamp | None = getattr(session, "_snapshot_time", None)
+            if now is None or at is None or at >= now:
+                return database, session
+            if time.monotonic() > deadline:
+                database = database.with_options(read_preference=ReadPreference.PRIMARY)
+            time.sleep(0.02)
+
+
+def _state(
+    database: Database,
+    definitions: Mapping[str, Definition],
+    session: ClientSession | None,
+    pace: Pace,
+) -> MemoryState:
+    def read(definition: Definition) -> Iterator[bytes]:
+        for chunk in read_chunks(database, definition, session, pace.batch_size):
+            yield chunk
+            if pace.pause:
+                time.sleep(pace.pause)
+
+    collections = {name: Collection(d, partial(read, d)) for name, d in definitions.items()}
+    return MemoryState(describe(database), collections)
+
+
+def find_unreadable(reading: Reading) -> list[str]:
+    """Name the collections that this user may not read."""
+    found = []
+    for name, collection in reading.state.collections.items():
+        try:
+            next(read_chunks(reading.database, collection.definition, reading.session, 1), None)
+        except CommandError as error:
+            if is_refused(error):
+                found.append(name)
+    return found
+
+
+def is_refused(error: CommandError) -> bool:
+    """Tell whether a user may not do what was asked."""
+    return _code(error) == _UNAUTHORIZED
 
 
 def came_too_late(error: CommandError) -> bool:
@@ -62,5 +147,27 @@ def came_too_late(error: CommandError) -> bool:
 
     Servers before 7.0 say so, also of one that was dropped and made again as it had been.
     """
+    return _code(error) == _SNAPSHOT_UNAVAILABLE
+
+
+def took_too_long(error: CommandError) -> bool:
+    """Tell whether the server no longer has what a reading at one point in time is to see."""
+    return _code(error) == _SNAPSHOT_TOO_OLD
+
+
+def history_window(reading: Reading) -> int | None:
+    """Return for how many seconds the server keeps what was; None where this user may not know.
+
+    https://www.mongodb.com/docs/manual/reference/parameters/#mongodb-parameter-param.minSnapshotHistoryWindowInSeconds
+    """
+    name = "minSnapshotHistoryWindowInSeconds"
+    try:
+        reply = reading.database.client.admin.command({"getParameter": 1, name: 1})
+    except OperationFailure:
+        return None
+    return int(reply[name])
+
+
+def _code(error: CommandError) -> int | None:
     cause = error.__cause__
-    return isinstance(cause, OperationFailure) and cause.code == _SNAPSHOT_UNAVAILABLE
+    return cause.code if isinstance(cause, OperationFailure) else None

@@ -70,6 +70,31 @@ _FIXED_SIZES: Final = {
     MIN_KEY: 0,
 }
 
+TYPE_NAMES: Final = {
+    DOUBLE: "double",
+    STRING: "string",
+    DOCUMENT: "document",
+    ARRAY: "array",
+    BINARY: "binary",
+    UNDEFINED: "undefined",
+    OBJECT_ID: "ObjectId",
+    BOOLEAN: "boolean",
+    DATE: "date",
+    NULL: "null",
+    REGULAR_EXPRESSION: "regular expression",
+    DB_POINTER: "DBPointer",
+    CODE: "code",
+    SYMBOL: "symbol",
+    CODE_WITH_SCOPE: "code with scope",
+    INT32: "int32",
+    TIMESTAMP: "timestamp",
+    INT64: "int64",
+    DECIMAL128: "decimal128",
+    MAX_KEY: "MaxKey",
+    MIN_KEY: "MinKey",
+}
+"""What people call the types, as in "int32 expected, is int64"."""
+
 _INDEX_KEYS: Final = tuple(b"%d\0" % index for index in range(1024))
 
 

@@ -5,13 +5,15 @@ Format version 1:
     {"format_version": 1, "name": "checkout", "revision": 3, "digest": "sha256:…",
      "server_version": "6.0.5", "captured_at": "2026-11-21T09:30:00Z", "consistency": "snapshot",
      "outside_consistency": [], "recipe": {"database": "shop", "format": null, …},
+     "profile": {"orders": {"documents": 300, "fields": {"_id": {"string": 300}, …}}, …},
      "files": [{"name": "orders.json", "collection": "orders", "bytes": 81234, "sha256": "…",
                 "documents": 300, "content_sha256": "…"},
                {"name": "orders.metadata.json", "collection": "orders", "bytes": 812,
                 "sha256": "…"}, …]}
 
 `sha256` is of the file as it lies there; `content_sha256` of the documents as BSON, so that the
-digest of a snapshot does not depend on the encoding of its files.
+digest of a snapshot does not depend on the encoding of its files. `profile` is of the database that
+it was captured from, as far as that was looked at, and is not there where nothing was.
 """
 
 from __future__ import annotations
@@ -19,16 +21,20 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from mongoshot.errors import FormatVersionError, SnapshotDamagedError
+from mongoshot.snapshot.profile import Profile
 
 FORMAT_VERSION = 1
 MANIFEST_NAME = "manifest.json"
 
-#: "snapshot": every collection at one point in time. "none": the server could not do that.
-Consistency = Literal["snapshot", "none"]
+#: "snapshot": every collection at one point in time, as the server kept it. "unchanged": a server
+#: that cannot do that, and two readings one after the other were the same: this is the state at
+#: the moment between them. "none": somebody wrote meanwhile, each time.
+Consistency = Literal["snapshot", "unchanged", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,8 @@ class Origin:
     """Say where and how a state was captured.
 
     `outside_consistency` names the collections that could not be read at the same point in time as
-    the others; `recipe` is the request, enough to repeat it.
+    the others; `recipe` is the request, enough to repeat it; `profile` describes, by collection,
+    what was there at that time.
     """
 
     server_version: str
@@ -64,6 +71,7 @@ class Origin:
     consistency: Consistency
     outside_consistency: tuple[str, ...] = ()
     recipe: dict[str, Any] = field(default_factory=dict)
+    profile: Mapping[str, Profile] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +117,29 @@ class Manifest:
             "recipe": self.origin.recipe,
             "files": files,
         }
-        return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+        text = json.dumps(value, indent=2, ensure_ascii=False)
+        if not self.origin.profile:
+            return text + "\n"
+        return text.removesuffix("\n}") + ",\n" + "\n".join(_profile_lines(self.origin.profile))
+
+
+def _profile_lines(profiles: Mapping[str, Profile]) -> Iterator[str]:
+    """Write profiles as the last member of the manifest: a line for each field, as in a table."""
+    yield '  "profile": {'
+    for at, (name, found) in enumerate(profiles.items(), 1):
+        yield f"    {_quoted(name)}: {{"
+        fields = [f"        {_quoted(path)}: {_quoted(t)}" for path, t in found.fields.items()]
+        yield f'      "documents": {found.documents},'
+        yield '      "fields": {' + ("" if fields else "}")
+        if fields:
+            yield ",\n".join(fields)
+            yield "      }"
+        yield "    }" + ("," if at < len(profiles) else "")
+    yield "  }\n}\n"
+
+
+def _quoted(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def parse_manifest(text: str, where: str) -> Manifest:
@@ -130,8 +160,9 @@ def parse_manifest(text: str, where: str) -> Manifest:
             f" {FORMAT_VERSION}; install a mongoshot that knows it (pip install -U mongoshot)"
         )
     consistency = reader.get(value, "consistency", str)
-    if consistency not in ("snapshot", "none"):
-        raise reader.damaged("consistency", "'snapshot' or 'none'", consistency)
+    if consistency not in get_args(Consistency):
+        expected = " or ".join(map(repr, get_args(Consistency)))
+        raise reader.damaged("consistency", expected, consistency)
     manifest = Manifest(
         name=reader.get(value, "name", str),
         revision=reader.get(value, "revision", int),
@@ -141,6 +172,7 @@ def parse_manifest(text: str, where: str) -> Manifest:
             consistency=consistency,
             outside_consistency=tuple(map(str, reader.get(value, "outside_consistency", list))),
             recipe=reader.get(value, "recipe", dict),
+            profile=_parse_profiles(reader, value),
         ),
         files=tuple(
             _parse_file(reader, item, f"files[{at}].")
@@ -197,6 +229,20 @@ def _parse_file(reader: _Reader, item: Any, prefix: str) -> FileEntry:
         if count < 0:
             raise reader.damaged(prefix + key, "zero or more", count)
     return entry
+
+
+def _parse_profiles(reader: _Reader, value: Any) -> dict[str, Profile]:
+    if "profile" not in value:
+        return {}
+    found = {}
+    for name, each in reader.get(value, "profile", dict).items():
+        prefix = f"profile.{name}."
+        fields = reader.get(each, "fields", dict, prefix)
+        for path, types in fields.items():
+            if not isinstance(types, dict) or not all(type(n) is int for n in types.values()):
+                raise reader.damaged(f"{prefix}fields.{path}", "counts by type", types)
+        found[name] = Profile(reader.get(each, "documents", int, prefix), fields)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

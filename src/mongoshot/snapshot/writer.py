@@ -39,6 +39,9 @@ from mongoshot.snapshot.names import METADATA_SUFFIX, file_stems
 
 Format = Literal["bson", "json"]
 
+#: May refuse to let a snapshot be replaced, by what takes its place.
+BeforeCommit = Callable[["Snapshot | None", Snapshot], None]
+
 #: Without a format asked for, a collection up to this size (as BSON, in bytes) becomes JSON.
 JSON_LIMIT = 1 << 20
 
@@ -99,17 +102,19 @@ def write_snapshot(
     state: State,
     path: Path,
     *,
-    origin: Origin,
+    origin: Origin | Callable[[], Origin],
     format: Format | None = None,
     replace: bool = False,
     progress: Progress = no_progress,
-    before_commit: Callable[[], None] = lambda: None,
+    before_commit: BeforeCommit | None = None,
 ) -> Snapshot:
     """Write a state as the snapshot directory `path`, and return it, verified and safe on disk.
 
     Takes JSON for a collection up to 1 MiB and BSON above it, unless `format` says which. An
     existing snapshot is replaced, with `replace`, in one step at the end, and not touched where it
-    holds the same already. `before_commit` may raise to give the new one up.
+    holds the same already. `origin` may be a function, which is called when all has been read.
+    `before_commit` is given the snapshot that is to be replaced, None where there is none, and the
+    new one, verified, where it differs. Either may raise to give the new one up.
 
     Raises SnapshotExistsError, NotRepresentableError, and SnapshotError where the files cannot be
     written (a full disk); the previous snapshot is then as it was.
@@ -122,11 +127,13 @@ def write_snapshot(
         aside.mkdir()
         try:
             files = tuple(_write_files(state, aside, format, progress))
+            origin = origin() if callable(origin) else origin
             snapshot = Snapshot(aside, _manifest(path.name, existing, origin, files))
             snapshot.verify()
-            before_commit()
             if existing is not None and _holds_the_same(existing, snapshot):
                 return existing
+            if before_commit is not None:
+                before_commit(existing, snapshot)
             _write_synced(aside / MANIFEST_NAME, snapshot.manifest.to_json().encode())
             _sync_directory(aside)
             Snapshot.load(aside)
@@ -246,9 +253,18 @@ def _holds_the_same(existing: Snapshot, new: Snapshot) -> bool:
     """Tell whether a replacement would change nothing but its date."""
     if existing.manifest.files != new.manifest.files:
         return False
-    if existing.manifest.origin.recipe != new.manifest.origin.recipe:
+    old, origin = existing.manifest.origin, new.manifest.origin
+    if old.recipe != origin.recipe or _shapes(old) != _shapes(origin):
         return False
     return not any(existing.problems())
+
+
+def _shapes(origin: Origin) -> dict[str, dict[str, set[str]]]:
+    """Say what a profile says but for how often."""
+    return {
+        name: {path: set(types) for path, types in found.fields.items()}
+        for name, found in origin.profile.items()
+    }
 
 
 def _put_in_place(aside: Path, path: Path, existing: Snapshot | None) -> None:

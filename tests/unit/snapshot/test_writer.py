@@ -23,6 +23,7 @@ from mongoshot.errors import (
 )
 from mongoshot.snapshot.directory import Snapshot
 from mongoshot.snapshot.model import Collection
+from mongoshot.snapshot.profile import Profile
 from mongoshot.snapshot.writer import JSON_LIMIT, check_format, check_target, write_snapshot
 
 if TYPE_CHECKING:
@@ -401,13 +402,38 @@ def test_an_end_in_the_middle_of_the_reading_leaves_all_as_it_was(
 def test_a_commit_that_is_given_up_leaves_all_as_it_was(
     before: Snapshot, make_state: MakeState, origin: Origin, path: Path
 ) -> None:
-    def give_up() -> None:
+    seen: list[tuple[int | None, list[str]]] = []
+
+    def give_up(existing: Snapshot | None, new: Snapshot) -> None:
+        seen.append((existing.manifest.revision if existing else None, list(new.collections)))
+        raise CaptureError("somebody says no")
+
+    def migrated() -> Origin:
         raise CaptureError("a migration")
 
     was = tree(path.parent)
-    with pytest.raises(CaptureError):
-        write_snapshot(make_state(), path, origin=origin, replace=True, before_commit=give_up)
+    with pytest.raises(CaptureError, match="says no"):
+        write_snapshot(make_state(a=[]), path, origin=origin, replace=True, before_commit=give_up)
+    with pytest.raises(CaptureError, match="migration"):
+        write_snapshot(make_state(a=[]), path, origin=migrated, replace=True)
     assert tree(path.parent) == was
+    assert seen == [(before.manifest.revision, ["a"])]
+    write_snapshot(before, path, origin=lambda: origin, replace=True, before_commit=give_up)
+    assert tree(path.parent) == was
+
+
+def test_a_profile_of_another_shape_is_written_though_the_files_are_the_same(
+    before: Snapshot, origin: Origin, path: Path
+) -> None:
+    def written(**fields: dict[str, int]) -> Snapshot:
+        profile = {"orders": Profile(3, fields)}
+        return write_snapshot(before, path, origin=replace(origin, profile=profile), replace=True)
+
+    first = written(a={"int32": 3})
+    assert written(a={"int32": 2}).manifest == first.manifest
+    other = written(a={"int32": 2, "string": 1}).manifest
+    assert other.origin.profile["orders"].fields == {"a": {"int32": 2, "string": 1}}
+    assert other.revision == first.manifest.revision
 
 
 def test_a_source_that_is_damaged_is_not_copied(

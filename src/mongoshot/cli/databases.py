@@ -1,4 +1,4 @@
-"""Commands on databases: capture, restore, diff, adopt, disown."""
+"""Commands on databases: restore, diff, adopt, disown."""
 
 from __future__ import annotations
 
@@ -11,16 +11,14 @@ import click
 
 from mongoshot.cli.files import to_new_file
 from mongoshot.cli.options import (
-    count_text,
     database_options,
-    format_option,
+    describe_snapshot,
     open_database,
-    progress_bar,
     project,
-    size_text,
     snapshots_path,
     url_option,
 )
+from mongoshot.cli.progress import progress_bar
 from mongoshot.cli.terminal import echo, echo_json
 from mongoshot.comparison.printable import printable
 
@@ -28,67 +26,8 @@ if TYPE_CHECKING:
     from mongoshot.snapshot.directory import Snapshot
     from mongoshot.snapshot.model import State
 
-_source = database_options("SCENARIO_SOURCE_URL", "SCENARIO_SOURCE_NAME")
 _target = database_options("DB_URL", "DB_NAME")
 _its_server = url_option("DB_URL", required=True, help="Its server.")
-
-
-@click.command()
-@click.argument("name")
-@_source
-@snapshots_path
-@format_option
-@click.option("--collection", "collections", multiple=True, metavar="C", help="Only these.")
-@click.option("--exclude", multiple=True, metavar="C", help="All but these.")
-@click.option("--replace", is_flag=True, help="Capture an existing scenario anew.")
-def capture(
-    name: str,
-    db_url: str,
-    db_name: str | None,
-    snapshots_path: Path,
-    format: str | None,
-    collections: tuple[str, ...],
-    exclude: tuple[str, ...],
-    replace: bool,
-) -> None:
-    r"""Capture a live database as the scenario NAME. Only reads from the server.
-
-    \b
-    mongoshot capture checkout --db-url mongodb://dev.internal --db-name shop
-    """
-    from mongoshot.recording.capture import capture as run
-    from mongoshot.snapshot.directory import check_name
-    from mongoshot.snapshot.writer import check_target
-
-    check_name(name)
-    before = check_target(snapshots_path / name, replace=replace)
-    with open_database(db_url, db_name) as database, progress_bar("reading") as progress:
-        source = database.name
-        snapshot = run(
-            database,
-            snapshots_path / name,
-            format=format,
-            collections=collections,
-            exclude=exclude,
-            replace=replace,
-            progress=progress,
-        )
-    if before is not None and before.manifest == snapshot.manifest:
-        echo(f"{snapshot.path}: nothing has changed since revision {_revision(snapshot)}")
-        return
-    echo(f"captured {snapshot.path} from {source}: {_contents(snapshot)}")
-    if (origin := snapshot.manifest.origin).consistency == "none":
-        echo(
-            "warning: a standalone server cannot show all collections at one point in time; if"
-            " somebody wrote to it meanwhile, documents may not fit each other",
-            err=True,
-        )
-    elif origin.outside_consistency:
-        echo(
-            "warning: capped collections cannot be read at the same point in time as the others:"
-            f" {', '.join(origin.outside_consistency)}",
-            err=True,
-        )
 
 
 @click.command()
@@ -117,11 +56,11 @@ def restore(
         if dry_run:
             snapshot.verify()
             check_writable(database, allowed)
-            echo(f"would restore {snapshot.path} into {describe(database)}: {_contents(snapshot)}")
+            echo(f"would restore {snapshot.path} into {describe(database)}: {describe_snapshot(snapshot)}")
             return
         with progress_bar("writing") as progress:
             run(snapshot, database, allowed_hosts=allowed, progress=progress)
-        echo(f"restored {snapshot.path} into {describe(database)}: {_contents(snapshot)}")
+        echo(f"restored {snapshot.path} into {describe(database)}: {describe_snapshot(snapshot)}")
 
 
 @click.command()
@@ -223,20 +162,3 @@ def _open_state(stack: contextlib.ExitStack, side: str, snapshots_path: Path) ->
     snapshot = Snapshot.load(side) if looks_like_path else load_scenario(side, snapshots_path)
     snapshot.verify()
     return snapshot
-
-
-def _contents(snapshot: Snapshot) -> str:
-    files = snapshot.manifest.files
-    documents = sum(entry.documents or 0 for entry in files)
-    return ", ".join(
-        [
-            count_text(len(snapshot.collections), "collection"),
-            count_text(documents, "document"),
-            size_text(sum(entry.bytes for entry in files)),
-            f"revision {_revision(snapshot)}",
-        ]
-    )
-
-
-def _revision(snapshot: Snapshot) -> int:
-    return snapshot.manifest.revision

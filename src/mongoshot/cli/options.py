@@ -18,7 +18,7 @@ from mongoshot.errors import UsageError
 
 if TYPE_CHECKING:
     from mongoshot.server.connection import Database
-    from mongoshot.snapshot.model import Progress
+    from mongoshot.snapshot.directory import Snapshot
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -84,12 +84,16 @@ def url_option(variable: str, **attributes: Any) -> Callable[[Command], Command]
 
 
 @contextlib.contextmanager
-def open_database(url: str, name: str | None) -> Iterator[Database]:
-    """Connect to the database `name`, or to the one that the URL names."""
+def open_database(
+    url: str, name: str | None, otherwise: str | None = None
+) -> Iterator[Database]:
+    """Connect to the database `name`, or to the one that the URL names, or to `otherwise`."""
     from mongoshot.server.connection import connect, default_database, named_database, redact
 
     with connect(url) as client:
         database = default_database(client) if name is None else named_database(client, name)
+        if database is None and otherwise is not None:
+            database = named_database(client, otherwise)
         if database is None:
             raise UsageError(
                 f"no database is named in {redact(url)}: write mongodb://HOST/NAME, or give the"
@@ -109,34 +113,6 @@ def working_directory() -> Path:
         return Path.cwd()
     except FileNotFoundError:
         raise UsageError("the working directory is gone; cd to one that is there") from None
-
-
-@contextlib.contextmanager
-def progress_bar(title: str) -> Iterator[Progress]:
-    """Show documents passing by on a terminal; show nothing elsewhere."""
-    from mongoshot.snapshot.model import no_progress
-
-    if not sys.stderr.isatty():
-        yield no_progress
-        return
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
-    from rich.progress import TimeElapsedColumn as Elapsed
-
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        MofNCompleteColumn(),
-        TextColumn("documents"),
-        Elapsed(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=None)
-
-        def advance(collection: str, documents: int) -> None:
-            bar.update(task, advance=documents, description=printable(f"{title} {collection}"))
-
-        yield advance
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -179,3 +155,17 @@ def age_text(since: datetime.datetime) -> str:
         if seconds >= length:
             return f"{count_text(int(seconds // length), unit)} ago"
     return "just now"
+
+
+def describe_snapshot(snapshot: Snapshot) -> str:
+    """Say in a line how much is in a snapshot."""
+    files = snapshot.manifest.files
+    documents = sum(entry.documents or 0 for entry in files)
+    return ", ".join(
+        [
+            count_text(len(snapshot.collections), "collection"),
+            count_text(documents, "document"),
+            size_text(sum(entry.bytes for entry in files)),
+            f"revision {snapshot.manifest.revision}",
+        ]
+    )

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mongoshot.cli.options import count_text, progress_bar, size_text, snapshots_path, table
+from mongoshot.cli.options import count_text, size_text, snapshots_path, table
+from mongoshot.cli.progress import progress_bar
 from mongoshot.cli.terminal import echo
 
 if TYPE_CHECKING:

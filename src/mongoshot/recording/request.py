@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection as Names
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mongoshot.errors import UsageError
+from mongoshot.recording.selection.model import LEVELS_UP, MOST_CHILDREN, Selection
+from mongoshot.recording.selection.parsing import parse_reference, parse_roots, selection_of
 from mongoshot.snapshot.model import MemoryState
 from mongoshot.snapshot.writer import Format, check_format
 
@@ -16,39 +19,82 @@ from mongoshot.snapshot.writer import Format, check_format
 class Request:
     """Say what of a database a snapshot is to hold, and how it is to be kept.
 
-    `collections` are those to capture, none for all; `exclude` those to leave out.
+    `collections` are those to capture, none for all; `exclude` those to leave out. `queries`,
+    `sorts`, `limits` and `samples` are texts such as `orders={"status": "open"}` that choose
+    documents to begin with, `follow` references such as `orders.customer_id=customers._id`.
+    `masks` are texts such as `customers.email=email`. `selected` is a selection as a manifest has
+    it, which counts in place of all that chooses.
     """
 
     collections: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     format: Format | None = None
+    gzip: bool = False
+    queries: tuple[str, ...] = ()
+    sorts: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+    samples: tuple[str, ...] = ()
+    follow: tuple[str, ...] = ()
+    infer: bool = True
+    levels_up: int = LEVELS_UP
+    most_children: int = MOST_CHILDREN
+    masks: tuple[str, ...] = ()
+    selected: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for what can be no request, whatever the database."""
+        check_format(self.format)
+        for name in ("collections", "exclude", "follow", "masks"):
+            if isinstance(getattr(self, name), str):
+                raise UsageError(f"{name} takes a list of texts, not one string")
+        roots = (*self.queries, *self.sorts, *self.limits, *self.samples)
+        if self.follow and not roots and not self.selected:
+            raise UsageError(
+                "--follow is about what chosen documents need: choose some with --query, --limit or"
+                " --sample, or leave it out, and all is captured"
+            )
 
     @classmethod
-    def of(
-        cls,
-        *,
-        collections: Iterable[str] = (),
-        exclude: Iterable[str] = (),
-        format: str | None = None,
-    ) -> Request:
-        """Take a request as somebody types it; raises UsageError for what can be none."""
-        if isinstance(collections, str) or isinstance(exclude, str):
-            raise UsageError("collections and exclude take lists of names, not one string")
-        return cls(tuple(sorted(collections)), tuple(sorted(exclude)), check_format(format))
+    def from_recipe(cls, recipe: Mapping[str, Any]) -> Request:
+        """Take the request that a manifest keeps; raises UsageError where that is damaged."""
+        try:
+            return cls(
+                collections=_texts(recipe, "collections"),
+                exclude=_texts(recipe, "exclude"),
+                format=recipe.get("format"),
+                gzip=recipe.get("gzip", False) is True,
+                masks=_texts(recipe, "masks"),
+                selected=dict(recipe.get("selection", {})),
+            )
+        except (TypeError, ValueError, UsageError) as error:
+            raise UsageError(
+                f"the recipe in the manifest cannot be used ({error}); capture it anew with the"
+                " options that you want"
+            ) from None
 
-    def recipe(self, database: str) -> dict[str, Any]:
-        """Return what the manifest keeps of the request, as JSON."""
-        return {
+    def recipe(self, database: str, selected: Mapping[str, Any], masking: Any) -> dict[str, Any]:
+        """Return what the manifest keeps of the request, as JSON.
+
+        `selected` is the selection as it was made, and `masking` what was masked, {} for none.
+        """
+        recipe: dict[str, Any] = {
             "database": database,
-            "collections": list(self.collections),
-            "exclude": list(self.exclude),
+            "collections": sorted(self.collections),
+            "exclude": sorted(self.exclude),
             "format": self.format,
         }
+        more = {"gzip": self.gzip, "masks": list(self.masks), "masking": masking}
+        return recipe | {
+            key: value for key, value in (more | {"selection": dict(selected)}).items() if value
+        }
 
-    def choose(self, state: MemoryState) -> MemoryState:
-        """Leave of a state what is asked for; raises UsageError for a collection that it lacks."""
+    def choose(self, state: MemoryState, *, missing_is_fine: bool = False) -> MemoryState:
+        """Leave of a state the collections that are asked for.
+
+        Raises UsageError for one that it lacks.
+        """
         for name in (*self.collections, *self.exclude):
-            if name not in state.collections:
+            if name not in state.collections and not missing_is_fine:
                 near = difflib.get_close_matches(name, state.collections, n=3)
                 hint = (
                     f"did you mean {' or '.join(near)}?"
@@ -56,7 +102,55 @@ class Request:
                     else "it has " + ", ".join(state.collections)
                 )
                 raise UsageError(f"no collection {name!r} in {state.label}: {hint}")
-        chosen = set(self.collections or state.collections) - set(self.exclude)
+        # Beside documents to begin with, what else is named is there in whole.
+        only = () if self.chooses_documents else self.collections
+        chosen = set(only or state.collections) - set(self.exclude)
         return MemoryState(
             state.label, {name: c for name, c in state.collections.items() if name in chosen}
         )
+
+    @property
+    def chooses_documents(self) -> bool:
+        """Tell whether some documents are to be taken, and not whole collections alone."""
+        return bool(self.queries or self.sorts or self.limits or self.samples or self.selected)
+
+    def selection(self, names: Names[str]) -> Selection:
+        """Return which documents are to be taken, in a database with collections of these names."""
+        if self.selected:
+            return selection_of(dict(self.selected), names)
+        return Selection(
+            parse_roots(
+                names,
+                queries=self.queries,
+                sorts=self.sorts,
+                limits=self.limits,
+                samples=self.samples,
+            ),
+            tuple(parse_reference(text, names) for text in self.follow),
+            infer=self.infer,
+            whole=self.collections,
+            exclude=self.exclude,
+            levels_up=self.levels_up,
+            most_children=self.most_children,
+        )
+
+    def again(self, earlier: Request) -> Request:
+        """Return what an earlier request asked for, kept as this one says."""
+        return replace(
+            earlier, format=self.format or earlier.format, gzip=self.gzip or earlier.gzip
+        )
+
+
+def _texts(recipe: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    texts = recipe.get(key, [])
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise TypeError(f"{key} should be a list of texts")
+    return tuple(texts)
+
+
+def texts_of(option: str, given: Mapping[str, object]) -> tuple[str, ...]:
+    """Write what is given by collection as it is typed: `orders=20`."""
+    if not isinstance(given, Mapping):
+        raise UsageError(f'{option} takes a mapping by collection, such as {{"orders": …}}')
+    return tuple(f"{name}={value}" for name, value in given.items())
+

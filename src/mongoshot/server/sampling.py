@@ -11,7 +11,7 @@ from mongoshot.snapshot.elements import split_documents
 from mongoshot.snapshot.model import Definition
 
 #: Documents from each end of a collection.
-_EACH_END = 2000
+EACH_END = 2000
 
 
 def sample_documents(
@@ -33,9 +33,9 @@ def sample_documents(
             return [document for chunk in chunks for document in split_documents(chunk)]
 
     with translated(f"read {database.name}.{definition.name}"):
-        first = read(1, 2 * _EACH_END)
-        if len(first) < 2 * _EACH_END or definition.type == "timeseries":
+        first = read(1, 2 * EACH_END)
+        if len(first) < 2 * EACH_END or definition.type == "timeseries":
             yield from first
             return
-        yield from first[:_EACH_END]
-        yield from read(-1, _EACH_END)
+        yield from first[:EACH_END]
+        yield from read(-1, EACH_END)

@@ -2,11 +2,13 @@
 
 A profile holds names and counts and no value. Fields are told by their paths as `paths.path_step`
 writes them, but for the elements of an array, which all are `[]`: `lines[].sku`. Where keys are
-data, as in a map from ids to settings, `*` stands for all of them.
+data, as in a map from ids to settings, `*` stands for all of them: where there are many and most
+are rare, and always for a key that no program would have as the name of a field, an e-mail address.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,6 +25,10 @@ from mongoshot.snapshot.paths import path_step
 
 #: Types of the values at a path, by name, each with how many were met.
 Types: TypeAlias = Mapping[str, int]
+
+#: What a name of a field looks like, and what looks like one and is an id.
+_NAME = re.compile(r"[^\W\d][\w$-]{0,63}|\$\w+")
+_ID = re.compile(r"[0-9A-Fa-f-]{16,}")
 
 #: So many different keys of one (sub)document, if most are rare, are data and no names of fields;
 #: they are looked at as soon as there are that many more.
@@ -55,6 +61,14 @@ def profile(chunks: Iterator[bytes]) -> Profile:
     return Profile(documents, dict(sorted(root.fields(""))))
 
 
+def _is_name(key: bytes) -> bool:
+    try:
+        name = key.decode()
+    except UnicodeDecodeError:
+        return False
+    return bool(_NAME.fullmatch(name)) and not _ID.fullmatch(name)
+
+
 @dataclass(slots=True)
 class _Node:
     """Hold what was met at one path, and below it."""
@@ -63,6 +77,7 @@ class _Node:
     members: dict[bytes, _Node] = field(default_factory=dict)
     elements: _Node | None = None
     others: _Node | None = None  # `*`: the members whose names are data
+    is_map: bool = False  # so that all are
     _looked_at: int = 2 * _MANY_KEYS
 
     def meet(self, kind: int) -> None:
@@ -80,10 +95,13 @@ class _Node:
             if self.elements is None:
                 self.elements = _Node()
             return self.elements
-        if self.others is not None:
-            return self.others
         if (known := self.members.get(key)) is not None:
             return known
+        if self.others is not None and self.is_map:
+            return self.others
+        if not _is_name(key):
+            self.others = self.others or _Node()
+            return self.others
         if len(self.members) >= self._looked_at:
             self._fold()
             self._looked_at *= 2
@@ -94,7 +112,8 @@ class _Node:
         """Let `*` stand for the members if their names are data."""
         met = sum(node.types.total() for node in self.members.values())
         if met < _RARE * len(self.members) * self.types.total():
-            self.others = _Node()
+            self.is_map = True
+            self.others = self.others or _Node()
             for node in self.members.values():
                 self.others.take(node)
             self.members = {}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace as changed
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,43 +22,50 @@ from mongoshot.cli.options import (
     snapshots_path,
     table,
 )
-from mongoshot.cli.progress import progress_bar
+from mongoshot.cli.progress import ProgressBar, progress_bar
 from mongoshot.cli.terminal import echo, echo_json
 from mongoshot.comparison.printable import printable
 
 if TYPE_CHECKING:
-    from mongoshot.recording.capture import Conduct, Recorded
+    from mongoshot.recording.capture import Recorded
     from mongoshot.recording.plan import Plan
     from mongoshot.recording.request import Request
+    from mongoshot.recording.selection.model import InferredReference, Selected
+    from mongoshot.server.weights import Weight
     from mongoshot.snapshot.directory import Snapshot
 
-#: Bytes of one file that repositories warn of, and that hosts of repositories refuse.
-_WARNED, _REFUSED = 50 * 10**6, 100 * 10**6
-_MOST_ROWS = 30
+#: Bytes of one file that are much for a repository, and that most of their hosts refuse.
+_MUCH, _TOO_MUCH = 50 * 10**6, 100 * 10**6
+_MOST_ROWS = 40
 
 _source = database_options("SCENARIO_SOURCE_URL", "SCENARIO_SOURCE_NAME")
 
 
-def _several(name: str, parameter: str, metavar: str, help: str) -> Callable[[Any], Any]:
-    return click.option(name, parameter, multiple=True, metavar=metavar, help=help)
+def _several(name: str, parameter: str, metavar: str, text: str) -> Callable[[Any], Any]:
+    return click.option(name, parameter, multiple=True, metavar=metavar, help=text)
+
+
+def _number(name: str, kind: click.ParamType[Any], text: str) -> Callable[[Any], Any]:
+    return click.option(name, type=kind, metavar="N", help=text)
 
 
 def _what_to_capture(command: Any) -> Any:
     """Add the options that say what a capture is to hold."""
     options = (
-        _several("--collection", "collections", "C", "Only these; beside --query, these in whole."),
+        _several("--collection", "collections", "C", "Only these."),
         _several("--exclude", "exclude", "C", "All but these."),
-        _several("--query", "queries", "C=JSON", "Begin with these documents of C."),
+        _several("--query", "queries", "C=JSON", "These documents of C, and all that they need."),
+        _several("--limit", "limits", "C=N", "N documents of C, the first ones by _id or --sort."),
         _several("--sort", "sorts", "C=JSON", "Their order, for --limit."),
-        _several("--limit", "limits", "C=N", "Begin with N documents of C, at most."),
-        _several("--sample", "samples", "C=N", "Begin with N documents from all over C."),
-        _several("--follow", "follow", "A.x=B.y", "Where A.x holds B.y: take those along."),
-        click.option("--no-infer", "infer", flag_value=False, default=True, help="Follow no other."),
-        click.option("--levels-up", type=click.IntRange(0), metavar="N", help="Of what refers to C."),
-        click.option("--most-children", type=click.IntRange(0), metavar="N", help="Of one parent."),
-        _several("--mask", "masks", "C.x=RULE", "Mask a field: email, name, redact, keep, …"),
+        _several("--sample", "samples", "C=N", "N documents from all over C, the same each time."),
+        _several("--whole", "whole", "C", "Beside those, all documents of C."),
+        _several("--follow", "follow", "A.X=B.Y", "A.X holds B.Y: take that along."),
+        click.option("--no-infer", "infer", flag_value=False, default=True, help="Only those."),
+        _number("--levels-up", click.IntRange(0), "How far to follow what refers to the chosen."),
+        _number("--most-children", click.IntRange(1), "How many of those for one document."),
+        _several("--mask", "masks", "C.X=RULE", "Mask a field: email, name, redact, …"),
         format_option,
-        click.option("--gzip", is_flag=True, help="Keep the documents compressed."),
+        click.option("--gzip", is_flag=True, help="Compress the files."),
     )
     for option in reversed(options):
         command = option(command)
@@ -72,9 +80,9 @@ def _what_to_capture(command: Any) -> Any:
 @click.option("--replace", is_flag=True, help="Capture an existing scenario anew.")
 @click.option("--yes", is_flag=True, help="Do not ask before it is replaced.")
 @click.option("--large", is_flag=True, help="Allow files above 100 MB.")
-@click.option("--batch-size", type=click.IntRange(1), metavar="N", help="Documents read at a time.")
-@click.option("--pause", type=click.FloatRange(0), default=0.0, metavar="S", help="Seconds between.")
-@click.option("--dry-run", is_flag=True, help="Say what would be captured; read no documents.")
+@_number("--batch-size", click.IntRange(1), "Documents to read at a time.")
+@click.option("--pause", type=click.FloatRange(0), default=0.0, help="Seconds between, for others.")
+@click.option("--dry-run", is_flag=True, help="Say what would be captured, and do nothing.")
 def capture(
     name: str,
     db_url: str,
@@ -90,11 +98,12 @@ def capture(
 ) -> None:
     r"""Capture a live database as the scenario NAME. Only reads from the server.
 
-    Once more without options, it captures what it did before, and asks before it replaces that.
+    Typed again without options, it captures what it did before; it shows what has changed, and asks
+    before it replaces that.
 
     \b
     mongoshot capture checkout --db-url mongodb://dev.internal --db-name shop
-    mongoshot capture few --db-name shop --limit orders=20 --mask '**.email=email'
+    mongoshot capture few --limit orders=20 --mask '**.email=email' --db-name shop
     """
     from mongoshot.recording.capture import Conduct, record
     from mongoshot.server.reading import Pace
@@ -113,40 +122,96 @@ def capture(
 
             _show_plan(make_plan(database, request))
             return
-        with progress_bar("reading") as progress:
+        weights: dict[str, Weight] = {}
+        with progress_bar("reading") as bar:
             conduct = Conduct(
                 pace=Pace(batch_size, pause),
-                largest_file=None if large else _REFUSED,
-                before_commit=partial(_ask, is_sure=yes),
-                show=_show_early,
-                progress=progress,
+                largest_file=None if large else _TOO_MUCH,
+                project=project(),
+                weighed=partial(_expect, bar, weights, request),
+                inferred=_show_inferred,
+                before_commit=partial(_ask, bar, is_sure=yes),
+                progress=bar,
             )
             recorded = record(database, path, request, conduct, replace=may_replace)
         source = database.name
-    if existing is not None and existing.manifest == recorded.snapshot.manifest:
-        echo(f"{path}: nothing has changed since revision {recorded.snapshot.manifest.revision}")
+    snapshot = recorded.snapshot
+    if existing is not None and existing.manifest == snapshot.manifest:
+        echo(f"{path}: nothing has changed since revision {snapshot.manifest.revision}")
         return
-    echo(f"captured {path} from {source}: {describe_snapshot(recorded.snapshot)}")
-    _show_recorded(recorded, request)
+    echo(f"captured {path} from {source}: {describe_snapshot(snapshot)}")
+    if request.chooses_documents or request.masks or request.gzip:
+        _show_weights(snapshot, weights)
+    if recorded.selected is not None:
+        _show_selected(recorded.selected)
+    _warn(recorded)
+
+
+@click.command()
+@click.argument("name")
+@_source
+@snapshots_path
+@click.option("--json", "as_json", is_flag=True, help="Write what was found as JSON.")
+@click.pass_context
+def check(
+    context: click.Context,
+    name: str,
+    db_url: str,
+    db_name: str | None,
+    snapshots_path: Path,
+    as_json: bool,
+) -> None:
+    r"""Check whether the database still looks like the scenario NAME that was captured from it.
+
+    Collections, indexes, validators, fields and their types are compared, and no values: exit
+    status 1 where they are not the same. Only reads from the server.
+
+    \b
+    mongoshot check checkout --db-url mongodb://dev.internal --db-name shop
+    """
+    import json
+
+    from mongoshot.recording.drift import find_drift
+    from mongoshot.snapshot.directory import load_scenario
+
+    snapshot = load_scenario(name, snapshots_path)
+    earlier = snapshot.manifest.origin.recipe.get("database")
+    with open_database(db_url, db_name, earlier) as database:
+        drift = find_drift(snapshot, database)
+    if as_json:
+        echo_json(json.dumps(drift.to_json(), indent=2, ensure_ascii=False))
+    else:
+        echo(str(drift))
+        if drift:
+            echo(f"\nto capture it anew, type: mongoshot capture {name}")
+    context.exit(1 if drift else 0)
 
 
 def _request(path: Path, asked: dict[str, Any]) -> tuple[Request, bool]:
     """Return what is asked for, and whether that is what an existing scenario was captured with."""
+    from mongoshot.errors import SnapshotError
     from mongoshot.recording.request import Request
-    from mongoshot.snapshot.directory import Snapshot, SnapshotNotFoundError
+    from mongoshot.snapshot.directory import Snapshot
 
-    given = {key: value for key, value in asked.items() if value not in ((), None)}
-    request = Request(**given)
-    if replace(request, format=None, gzip=False) != Request():
+    request = Request(**{key: value for key, value in asked.items() if value not in ((), None)})
+    if changed(request, format=None, gzip=False) != Request():
         return request, False
     try:
         origin = Snapshot.load(path).manifest.origin
     except SnapshotError:
-        return request, False  # whoever writes there will say what is wrong
+        return request, False  # what is wrong there, says who is to write there
     return request.again(Request.from_recipe(origin.recipe)), True
 
 
-def _ask(existing: Snapshot | None, new: Snapshot, *, is_sure: bool) -> None:
+def _expect(
+    bar: ProgressBar, known: dict[str, Weight], request: Request, weights: Mapping[str, Weight]
+) -> None:
+    known.update(weights)
+    if not request.chooses_documents:
+        bar.expect(sum(each.documents or 0 for each in weights.values()))
+
+
+def _ask(bar: ProgressBar, existing: Snapshot | None, new: Snapshot, *, is_sure: bool) -> None:
     """Show what takes the place of a snapshot, and ask whether it may."""
     from mongoshot.comparison.difference import compare
     from mongoshot.comparison.text import summarize
@@ -154,60 +219,105 @@ def _ask(existing: Snapshot | None, new: Snapshot, *, is_sure: bool) -> None:
 
     if existing is None:
         return
-    changed = summarize(compare(existing, new).collections)
-    what = f"{existing.path} would change: {changed}"
+    bar.end()
+    difference = summarize(compare(existing, new).collections)
+    revision = f"revision {existing.manifest.revision}"
+    what = f"{existing.path}, {revision}, would be replaced: {difference}"
     if is_sure:
-        echo(what.replace(" would change", " changes", 1))
-        return
-    if not sys.stdin.isatty():
-        raise UsageError(f"{what}. Add --yes to replace it")
-    echo(what, err=True)
-    if not click.confirm(printable("Replace it?"), err=True):
-        raise UsageError(f"{existing.path} stays as it is: you did not say yes")
+        echo(f"changed since {revision}: {difference}")
+    elif not sys.stdin.isatty():
+        raise UsageError(f"{what}. This is no terminal to answer at: add --yes")
+    else:
+        echo(what, err=True)
+        if not click.confirm(printable("Replace it?"), err=True):
+            raise UsageError(f"{existing.path} stays as it is: you did not say yes")
 
 
-def _show_early(lines: Iterable[str]) -> None:
-    for line in lines:
-        echo(line, err=True)
+def _show_inferred(references: Sequence[InferredReference]) -> None:
+    """Say which references will be followed, before they are."""
+    if references:
+        echo("follows, as it seems (--no-infer to leave that):", err=True)
+    for each in references:
+        echo(f"  {each}", err=True)
 
 
-def _show_recorded(recorded: Recorded, request: Request) -> None:
-    snapshot = recorded.snapshot
+def _show_plan(plan: Plan) -> None:
+    rows = [
+        (
+            each.collection,
+            *_weight(each.there),
+            "?" if each.documents is None else each.documents,
+            "?" if each.bytes is None else size_text(each.bytes),
+            each.why,
+        )
+        for each in plan.collections
+    ]
+    echo(f"would capture of {plan.database}:\n")
+    echo(table(("collection", "there", "size", "taken", "about", "why"), rows))
+    if plan.inferred:
+        echo("\nfollowing, as it seems:")
+    for reference in plan.inferred:
+        echo(f"  {reference}")
+
+
+def _weight(weight: Weight | None) -> tuple[object, object]:
+    documents, size = (weight.documents, weight.bytes) if weight else (None, None)
+    return (
+        "?" if documents is None else documents,
+        "?" if size is None else size_text(size),
+    )
+
+
+def _show_weights(snapshot: Snapshot, before: Mapping[str, Weight]) -> None:
+    """Say what each collection weighs, there and in its file."""
     files = [entry for entry in snapshot.manifest.files if entry.holds_documents]
-    if request.chooses_documents or request.masks or request.gzip:
-        rows = [
-            (
-                entry.collection,
-                *_weight(recorded.weights.get(entry.collection)),
-                entry.documents or 0,
-                size_text(entry.bytes),
-            )
-            for entry in files
-        ]
-        echo("")
-        echo(table(("collection", "there", "size", "captured", "as a file"), rows[:_MOST_ROWS]))
-        if len(rows) > _MOST_ROWS:
-            echo(f"… and {count_text(len(rows) - _MOST_ROWS, 'more collection')}")
-    for line in recorded.notes:
-        echo(line)
-    for entry in files:
-        if entry.bytes > _WARNED:
+    names = {c.definition.data_name: name for name, c in snapshot.collections.items()}
+    rows = [
+        (name, *_weight(before.get(name)), entry.documents or 0, size_text(entry.bytes))
+        for entry in files
+        if (name := names.get(entry.collection) or entry.collection)
+    ]
+    echo("")
+    echo(table(("collection", "there", "size", "captured", "as a file"), rows[:_MOST_ROWS]))
+    if len(rows) > _MOST_ROWS:
+        echo(f"… and {count_text(len(rows) - _MOST_ROWS, 'more collection')}")
+
+
+def _show_selected(selected: Selected) -> None:
+    """Say what was followed, and what leads nowhere."""
+    for note in selected.notes:
+        echo(f"note: {note}", err=True)
+    for found, whose in ((selected.dangling, "already in the database"), (selected.broken, "here")):
+        if found:
+            echo(f"\nreferences to nothing, {whose}:")
+        for each in found:
+            echo(f"  {each}")
+
+
+def _warn(recorded: Recorded) -> None:
+    """Say what is not as somebody would expect of a scenario."""
+    snapshot = recorded.snapshot
+    for hint in recorded.hints:
+        echo(f"note: {hint}", err=True)
+    for entry in snapshot.manifest.files:
+        if entry.bytes > _MUCH:
             echo(
                 f"warning: {snapshot.path / entry.name} has {size_text(entry.bytes)}, much for a"
-                f" repository; {smaller(entry.collection)}",
+                f" repository; --limit {entry.collection}=1000 takes fewer, --gzip packs them",
                 err=True,
             )
     origin = snapshot.manifest.origin
+    outside = ", ".join(origin.outside_consistency)
     if origin.consistency == "none":
         echo(
             "warning: a standalone server cannot show all collections at one point in time, and"
-            f" somebody wrote meanwhile to {', '.join(origin.outside_consistency)}: documents may"
-            " not fit each other; capture when nobody writes, or from a replica set",
+            f" somebody wrote to {outside} meanwhile: documents may not fit each other; capture"
+            " when nobody writes, or from a replica set",
             err=True,
         )
-    elif origin.outside_consistency:
+    elif outside:
         echo(
             "warning: capped collections cannot be read at the same point in time as the others:"
-            f" {', '.join(origin.outside_consistency)}",
+            f" {outside}",
             err=True,
         )

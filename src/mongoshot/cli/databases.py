@@ -23,7 +23,6 @@ from mongoshot.cli.terminal import echo, echo_json
 from mongoshot.comparison.printable import printable
 
 if TYPE_CHECKING:
-    from mongoshot.snapshot.directory import Snapshot
     from mongoshot.snapshot.model import State
 
 _target = database_options("DB_URL", "DB_NAME")
@@ -56,7 +55,8 @@ def restore(
         if dry_run:
             snapshot.verify()
             check_writable(database, allowed)
-            echo(f"would restore {snapshot.path} into {describe(database)}: {describe_snapshot(snapshot)}")
+            where = f"{snapshot.path} into {describe(database)}"
+            echo(f"would restore {where}: {describe_snapshot(snapshot)}")
             return
         with progress_bar("writing") as progress:
             run(snapshot, database, allowed_hosts=allowed, progress=progress)

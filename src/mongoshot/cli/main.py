@@ -8,7 +8,8 @@ from typing import NoReturn
 
 import click
 
-from mongoshot.cli.databases import adopt, capture, diff, disown, restore
+from mongoshot.cli.capturing import capture, check
+from mongoshot.cli.databases import adopt, diff, disown, restore
 from mongoshot.cli.demo import demo
 from mongoshot.cli.review import accept, pending, reject, review
 from mongoshot.cli.server import server
@@ -44,6 +45,7 @@ for command in (
     capture,
     restore,
     diff,
+    check,
     list_snapshots,
     show,
     verify,

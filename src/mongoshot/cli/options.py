@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import datetime
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -84,9 +83,7 @@ def url_option(variable: str, **attributes: Any) -> Callable[[Command], Command]
 
 
 @contextlib.contextmanager
-def open_database(
-    url: str, name: str | None, otherwise: str | None = None
-) -> Iterator[Database]:
+def open_database(url: str, name: str | None, otherwise: str | None = None) -> Iterator[Database]:
     """Connect to the database `name`, or to the one that the URL names, or to `otherwise`."""
     from mongoshot.server.connection import connect, default_database, named_database, redact
 

@@ -6,12 +6,17 @@ import contextlib
 import datetime
 import os
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from mongoshot.errors import CaptureError, CommandError
-from mongoshot.recording.request import Request
+from mongoshot.config import Project, read_project
+from mongoshot.errors import CaptureError, CommandError, UsageError
+from mongoshot.recording.masked import make_masker
+from mongoshot.recording.request import Request, as_texts, documents_as_texts
+from mongoshot.recording.selection.choose import select
+from mongoshot.recording.selection.model import InferredReference, Selected
 from mongoshot.recording.standstill import Standstill
 from mongoshot.server.catalog import list_definitions
 from mongoshot.server.collections import require_database
@@ -27,11 +32,12 @@ from mongoshot.server.reading import (
     took_too_long,
 )
 from mongoshot.server.sampling import sample_documents
+from mongoshot.server.weights import Weight, weigh_collections
 from mongoshot.snapshot.directory import Snapshot
-from mongoshot.snapshot.manifest import Origin
+from mongoshot.snapshot.manifest import Consistency, Origin
 from mongoshot.snapshot.model import MemoryState, Progress, join_documents, no_progress
 from mongoshot.snapshot.profile import Profile, profile
-from mongoshot.snapshot.writer import BeforeCommit, check_target, write_snapshot
+from mongoshot.snapshot.writer import BeforeCommit, check_format, check_target, write_snapshot
 
 _ATTEMPTS = 3
 
@@ -40,14 +46,28 @@ _ATTEMPTS = 3
 class Conduct:
     """Say how to go about a capture, whatever it is to hold.
 
-    `before_commit` is given the snapshot that is to be replaced and the new one, and may raise. No
-    file may get larger than `largest_file` bytes.
+    No file may get larger than `largest_file` bytes. `project` has rules for masking, and the
+    place of their key. `weighed` is told what the collections weigh before they are read, and
+    `inferred` which references that nobody has declared will be followed. `before_commit` is given
+    the snapshot that is to be replaced and the new one, and may raise.
     """
 
     pace: Pace = field(default_factory=Pace)
     largest_file: int | None = None
+    project: Project | None = None
+    weighed: Callable[[Mapping[str, Weight]], None] | None = None
+    inferred: Callable[[Sequence[InferredReference]], None] | None = None
     before_commit: BeforeCommit | None = None
     progress: Progress = no_progress
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Hold what came of a capture: `selected` where documents were chosen; what looks unmasked."""
+
+    snapshot: Snapshot
+    selected: Selected | None
+    hints: tuple[str, ...]
 
 
 def capture(
@@ -57,26 +77,55 @@ def capture(
     format: str | None = None,
     collections: Iterable[str] = (),
     exclude: Iterable[str] = (),
+    query: Mapping[str, Mapping[str, Any]] | None = None,
+    sort: Mapping[str, Mapping[str, int]] | None = None,
+    limit: Mapping[str, int] | None = None,
+    sample: Mapping[str, int] | None = None,
+    follow: Iterable[str] = (),
+    mask: Mapping[str, str] | None = None,
+    gzip: bool = False,
     replace: bool = False,
     progress: Progress = no_progress,
 ) -> Snapshot:
     """Capture a database, or the `collections` of it that are not in `exclude`, into `path`.
 
-    Only reads from the server. `format` is "bson", "json", or None for JSON up to 1 MiB a
-    collection and BSON above. Returns the snapshot, its files already verified and safe on disk; an
-    existing one is replaced only with `replace`, in one step at the end.
+    Only reads from the server. `query`, `sort`, `limit` and `sample` choose documents by
+    collection, which then come with all that they need: `follow` has references such as
+    "orders.customer_id=customers._id", and others are inferred. `mask` has rules by path, such as
+    {"customers.email": "email"}, besides those in `[tool.mongoshot.masking]` of the project that
+    the process runs in. `format` is "bson", "json", or None for JSON up to 1 MiB a collection and
+    BSON above. Returns the snapshot, its files already verified and safe on disk; an existing one
+    is replaced only with `replace`, in one step at the end.
 
-    Raises DatabaseNotFoundError, UsageError for a format or collection that is not there,
-    SnapshotExistsError, NotRepresentableError, CaptureError, and the errors of the connection.
+    Raises DatabaseNotFoundError, UsageError for what is not there or cannot be asked for,
+    SnapshotExistsError, NotRepresentableError, UnmaskedError, CaptureError, and the errors of the
+    connection.
     """
-    request = Request.of(collections=collections, exclude=exclude, format=format)
-    conduct = Conduct(progress=progress)
-    return record(database, Path(path), request, conduct, replace=replace)
+    request = Request(
+        collections=_listed("collections", collections),
+        exclude=_listed("exclude", exclude),
+        queries=documents_as_texts("query", query or {}),
+        sorts=documents_as_texts("sort", sort or {}),
+        limits=as_texts("limit", limit or {}),
+        samples=as_texts("sample", sample or {}),
+        follow=_listed("follow", follow),
+        masks=as_texts("mask", mask or {}),
+        format=check_format(format),
+        gzip=gzip,
+    )
+    conduct = Conduct(project=read_project(Path.cwd()), progress=progress)
+    return record(database, Path(path), request, conduct, replace=replace).snapshot
+
+
+def _listed(option: str, texts: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(texts, str):
+        raise UsageError(f"{option} takes a list of texts, not one string")
+    return tuple(texts)
 
 
 def record(
     database: Database, path: Path, request: Request, conduct: Conduct, *, replace: bool
-) -> Snapshot:
+) -> Recorded:
     """Capture what is requested, as `capture` does."""
     check_target(path, replace=replace)
     for attempt in range(1, _ATTEMPTS + 1):
@@ -85,78 +134,101 @@ def record(
             open_reading(database, conduct.pace) as reading,
             contextlib.suppress(_ChangedError),
         ):
-            return _record_once(
-                reading, path, request, conduct, replace=replace, is_last=attempt == _ATTEMPTS
-            )
+            recording = _Recording(reading, request, conduct, is_last=attempt == _ATTEMPTS)
+            return recording.write(path, replace=replace)
     raise CaptureError(
         f"the collections or indexes of {describe(database)} changed during each of {_ATTEMPTS}"
         " captures; capture it when no migration is under way"
     )
 
 
-def _record_once(
-    reading: Reading,
-    path: Path,
-    request: Request,
-    conduct: Conduct,
-    *,
-    replace: bool,
-    is_last: bool,
-) -> Snapshot:
-    state = request.choose(reading.state)
-    standstill = None
-    if not reading.consistent:
-        standstill = Standstill(state)
-        state = standstill.state
+class _Recording:
+    """Be one attempt: a reading, what is chosen of it, watched while it is read, and masked."""
 
-    def conclude() -> Origin:
-        _check_catalog(reading)
-        written = standstill.written_meanwhile() if standstill else ()
-        if written and not is_last:
+    def __init__(
+        self, reading: Reading, request: Request, conduct: Conduct, *, is_last: bool
+    ) -> None:
+        self._reading, self._request, self._conduct = reading, request, conduct
+        self._is_last = is_last
+        self._asked = request.choose(reading.state)
+        self._definitions = {n: c.definition for n, c in self._asked.collections.items()}
+        self._masker = make_masker(request.masks, conduct.project, self._definitions)
+        self._selected: Selected | None = None
+        self._standstill: Standstill | None = None
+
+    def write(self, path: Path, *, replace: bool) -> Recorded:
+        """Write the snapshot; raises _ChangedError where another attempt is worth it."""
+        conduct = self._conduct
+        if conduct.weighed:
+            conduct.weighed(weigh_collections(self._reading.database, self._definitions))
+        try:
+            snapshot = write_snapshot(
+                self._state(),
+                path,
+                origin=self._conclude,
+                format=self._request.format,
+                replace=replace,
+                progress=conduct.progress,
+                before_commit=conduct.before_commit,
+            )
+        except CommandError as error:
+            if is_refused(error):
+                raise _unreadable(self._reading, self._asked) from error
+            if took_too_long(error):
+                raise _outlasted(self._reading) from error
+            # A collection that was dropped cannot be read any more at an earlier time.
+            self._check_catalog()
+            if came_too_late(error):
+                raise _ChangedError from error
+            raise
+        return Recorded(snapshot, self._selected, tuple(self._masker.hints))
+
+    def _state(self) -> MemoryState:
+        state = self._asked
+        if self._request.chooses_documents:
+            selection = self._request.selection(self._reading.state.collections)
+            self._selected = select(self._reading, selection, show=self._conduct.inferred)
+            state = self._selected.state
+        if not self._reading.consistent:
+            self._standstill = Standstill(state)
+            state = self._standstill.state
+        masked = {name: self._masker.mask(each) for name, each in state.collections.items()}
+        return MemoryState(state.label, masked)
+
+    def _conclude(self) -> Origin:
+        """Say how all was read, when it has been."""
+        self._check_catalog()
+        self._masker.check()
+        written = self._standstill.written_meanwhile() if self._standstill else ()
+        if written and not self._is_last:
             raise _ChangedError
-        return _origin(reading, state, request, standstill is not None, written)
-
-    try:
-        return write_snapshot(
-            state,
-            path,
-            origin=conclude,
-            format=request.format,
-            replace=replace,
-            progress=conduct.progress,
-            before_commit=conduct.before_commit,
+        if self._standstill:
+            consistency: Consistency = "none" if written else "unchanged"
+        else:
+            consistency = "snapshot"
+            written = tuple(n for n, each in self._definitions.items() if each.capped)
+        now = datetime.datetime.now(datetime.UTC)
+        return Origin(
+            server_version=self._reading.server_version,
+            captured_at=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+            consistency=consistency,
+            outside_consistency=written,
+            recipe=self._request.recipe(
+                self._reading.database.name,
+                self._selected.recipe if self._selected else {},
+                self._masker.recipe,
+            ),
+            profile=describe_documents(self._reading, self._asked),
         )
-    except CommandError as error:
-        if is_refused(error):
-            raise _unreadable(reading, state) from error
-        if took_too_long(error):
-            raise _outlasted(reading) from error
-        # A collection that was dropped cannot be read any more at an earlier time.
-        _check_catalog(reading)
-        if came_too_late(error):
-            raise _ChangedError from error
-        raise
 
+    def _check_catalog(self) -> None:
+        """Raise unless the definitions are still those that the documents were read under.
 
-def _origin(
-    reading: Reading,
-    state: MemoryState,
-    request: Request,
-    read_twice: bool,
-    written: tuple[str, ...],
-) -> Origin:
-    now = datetime.datetime.now(datetime.UTC)
-    apart = written
-    if not read_twice:
-        apart = tuple(name for name, c in state.collections.items() if c.definition.capped)
-    return Origin(
-        server_version=reading.server_version,
-        captured_at=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
-        consistency=("none" if written else "unchanged") if read_twice else "snapshot",
-        outside_consistency=apart,
-        recipe=request.recipe(reading.database.name),
-        profile=describe_documents(reading, state),
-    )
+        Definitions are not part of the server's snapshot reads, so they are compared around it.
+        """
+        before = {name: c.definition for name, c in self._reading.state.collections.items()}
+        if list_definitions(self._reading.database) != before:
+            raise _ChangedError
 
 
 def describe_documents(reading: Reading, state: MemoryState) -> dict[str, Profile]:
@@ -172,6 +244,10 @@ def describe_documents(reading: Reading, state: MemoryState) -> dict[str, Profil
     }
 
 
+class _ChangedError(CaptureError):
+    """Report that a database is no longer what it was when its reading began."""
+
+
 def _unreadable(reading: Reading, state: MemoryState) -> CaptureError:
     hidden = [name for name in find_unreadable(reading) if name in state.collections]
     series = any(state.collections[name].definition.type == "timeseries" for name in hidden)
@@ -181,20 +257,6 @@ def _unreadable(reading: Reading, state: MemoryState) -> CaptureError:
         f"{needs}; name another user in the URL, or leave it out:"
         f" {' '.join(f'--exclude {shlex.quote(name)}' for name in hidden)}"
     )
-
-
-class _ChangedError(CaptureError):
-    """Report that a database is no longer what it was when its reading began."""
-
-
-def _check_catalog(reading: Reading) -> None:
-    """Raise unless the definitions are still those that the documents were read under.
-
-    Definitions are not part of the server's snapshot reads, so they are compared around it.
-    """
-    before = {name: c.definition for name, c in reading.state.collections.items()}
-    if list_definitions(reading.database) != before:
-        raise _ChangedError
 
 
 def _outlasted(reading: Reading) -> CaptureError:

@@ -96,8 +96,8 @@ def find_drift(snapshot: Snapshot, database: Database) -> Drift:
     origin = snapshot.manifest.origin
     if not origin.profile and snapshot.collections:
         raise SnapshotError(
-            f"{snapshot.path} does not say what its database looked like: it was not captured, or by"
-            f" an older mongoshot; type: mongoshot capture {snapshot.path.name} --replace"
+            f"{snapshot.path} does not say what its database looked like: it was not captured, or"
+            f" by an older mongoshot; type: mongoshot capture {snapshot.path.name}"
         )
     require_database(database)
     request = Request.from_recipe(origin.recipe)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection as Names
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+import bson
+from bson.errors import InvalidDocument
 
 from mongoshot.errors import UsageError
 from mongoshot.recording.selection.model import LEVELS_UP, MOST_CHILDREN, Selection
 from mongoshot.recording.selection.parsing import parse_reference, parse_roots, selection_of
+from mongoshot.snapshot.encoding import to_extended_json
 from mongoshot.snapshot.model import MemoryState
 from mongoshot.snapshot.writer import Format, check_format
 
@@ -21,7 +25,8 @@ class Request:
 
     `collections` are those to capture, none for all; `exclude` those to leave out. `queries`,
     `sorts`, `limits` and `samples` are texts such as `orders={"status": "open"}` that choose
-    documents to begin with, `follow` references such as `orders.customer_id=customers._id`.
+    documents to begin with, `whole` are collections with all documents beside those, `follow`
+    references such as `orders.customer_id=customers._id`.
     `masks` are texts such as `customers.email=email`. `selected` is a selection as a manifest has
     it, which counts in place of all that chooses.
     """
@@ -34,6 +39,7 @@ class Request:
     sorts: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()
     samples: tuple[str, ...] = ()
+    whole: tuple[str, ...] = ()
     follow: tuple[str, ...] = ()
     infer: bool = True
     levels_up: int = LEVELS_UP
@@ -44,15 +50,15 @@ class Request:
     def __post_init__(self) -> None:
         """Raise UsageError for what can be no request, whatever the database."""
         check_format(self.format)
-        for name in ("collections", "exclude", "follow", "masks"):
+        for name in ("collections", "exclude", "whole", "follow", "masks"):
             if isinstance(getattr(self, name), str):
                 raise UsageError(f"{name} takes a list of texts, not one string")
-        roots = (*self.queries, *self.sorts, *self.limits, *self.samples)
-        if self.follow and not roots and not self.selected:
-            raise UsageError(
-                "--follow is about what chosen documents need: choose some with --query, --limit or"
-                " --sample, or leave it out, and all is captured"
-            )
+        for option in ("follow", "whole"):
+            if getattr(self, option) and not self.chooses_documents:
+                raise UsageError(
+                    f"--{option} is about what comes with chosen documents: choose some with"
+                    " --query, --limit or --sample, or leave it out, and all is captured"
+                )
 
     @classmethod
     def from_recipe(cls, recipe: Mapping[str, Any]) -> Request:
@@ -102,9 +108,7 @@ class Request:
                     else "it has " + ", ".join(state.collections)
                 )
                 raise UsageError(f"no collection {name!r} in {state.label}: {hint}")
-        # Beside documents to begin with, what else is named is there in whole.
-        only = () if self.chooses_documents else self.collections
-        chosen = set(only or state.collections) - set(self.exclude)
+        chosen = set(self.collections or state.collections) - set(self.exclude)
         return MemoryState(
             state.label, {name: c for name, c in state.collections.items() if name in chosen}
         )
@@ -116,8 +120,13 @@ class Request:
 
     def selection(self, names: Names[str]) -> Selection:
         """Return which documents are to be taken, in a database with collections of these names."""
+        if self.collections:
+            left_out = set(names) - set(self.collections) | set(self.exclude)
+        else:
+            left_out = set(self.exclude)
         if self.selected:
-            return selection_of(dict(self.selected), names)
+            selection = selection_of(dict(self.selected), names)
+            return replace(selection, exclude=tuple(sorted(left_out)))
         return Selection(
             parse_roots(
                 names,
@@ -128,8 +137,8 @@ class Request:
             ),
             tuple(parse_reference(text, names) for text in self.follow),
             infer=self.infer,
-            whole=self.collections,
-            exclude=self.exclude,
+            whole=self.whole,
+            exclude=tuple(sorted(left_out)),
             levels_up=self.levels_up,
             most_children=self.most_children,
         )
@@ -148,9 +157,20 @@ def _texts(recipe: Mapping[str, Any], key: str) -> tuple[str, ...]:
     return tuple(texts)
 
 
-def texts_of(option: str, given: Mapping[str, object]) -> tuple[str, ...]:
+def as_texts(option: str, given: Mapping[str, object]) -> tuple[str, ...]:
     """Write what is given by collection as it is typed: `orders=20`."""
     if not isinstance(given, Mapping):
         raise UsageError(f'{option} takes a mapping by collection, such as {{"orders": …}}')
     return tuple(f"{name}={value}" for name, value in given.items())
 
+
+def documents_as_texts(option: str, given: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+    """Write documents given by collection as they are typed: `orders={"status": "open"}`."""
+    try:
+        texts = {name: to_extended_json(bson.encode(document)) for name, document in given.items()}
+    except (AttributeError, TypeError, InvalidDocument) as error:
+        raise UsageError(
+            f"{option} takes a document by collection, such as {{'orders': {{'status': 'open'}}}}"
+            f" ({error})"
+        ) from None
+    return as_texts(option, texts)

@@ -170,3 +170,10 @@ def _batches(values: Iterable[bytes], most: int) -> Iterator[list[bytes]]:
         size += length
     if batch:
         yield batch
+
+
+def count(reading: Reading, definition: Definition, query: bytes) -> int:
+    """Count the documents that match a query, a BSON document; about as they are now."""
+    with translated(f"count documents of {reading.database.name}.{definition.name}"):
+        source = reading.database[definition.name]
+        return source.count_documents(RawBSONDocument(query))

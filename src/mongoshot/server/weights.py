@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pymongo.errors import OperationFailure
 
@@ -39,7 +40,7 @@ def weigh_collections(
 
 
 def _weigh(database: Database, name: str) -> Weight:
-    stages = [
+    stages: list[dict[str, Any]] = [
         {"$collStats": {"storageStats": {}}},
         # One of each shard.
         {"$project": {"n": "$storageStats.count", "size": "$storageStats.size"}},

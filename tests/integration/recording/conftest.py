@@ -54,10 +54,19 @@ class _Maker:
     def make(self) -> LargeShop:
         self._define()
         documents = 0
-        for name in (
-            "categories products customers addresses coupons warehouses orders payments shipments"
-            " reviews audit"
-        ).split():
+        for name in [
+            "categories",
+            "products",
+            "customers",
+            "addresses",
+            "coupons",
+            "warehouses",
+            "orders",
+            "payments",
+            "shipments",
+            "reviews",
+            "audit",
+        ]:
             made = list(getattr(self, f"_{name}")())
             for start in range(0, len(made), _BATCH):
                 self.database[name].insert_many(made[start : start + _BATCH])

@@ -179,7 +179,7 @@ def test_a_capture_that_outlasts_the_history_says_what_to_do(three: Client, tmp_
     try:
         conduct = Conduct(pace=Pace(batch_size=20, pause=0.6))
         with pytest.raises(CaptureError, match=r"longer than slow .* \(1 s\).*--limit.*3600"):
-            record(source, tmp_path / "slow", Request.of(), conduct, replace=False)
+            record(source, tmp_path / "slow", Request(), conduct, replace=False)
     finally:
         stop.set()
         writer.join()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Collection as Sized
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -44,11 +44,17 @@ from mongoshot.snapshot.order import in_order
 _MOST_EXAMPLES = 3
 
 
-def select(reading: Reading, selection: Selection, progress: Progress = no_progress) -> Selected:
+def select(
+    reading: Reading,
+    selection: Selection,
+    progress: Progress = no_progress,
+    show: Callable[[Sequence[InferredReference]], None] | None = None,
+) -> Selected:
     """Choose the part of a database that some documents and all that they need make up.
 
-    Only reads. The reading has to stay open for as long as the state is read. Raises UsageError
-    for names that are not there and choices that cannot be made, and the errors of the connection.
+    Only reads. `show` is given the references that were inferred, before they are followed. The
+    reading has to stay open for as long as the state is read. Raises UsageError for names that are
+    not there and choices that cannot be made, and the errors of the connection.
     """
     names = reading.state.collections
     check(reading, selection)
@@ -57,6 +63,8 @@ def select(reading: Reading, selection: Selection, progress: Progress = no_progr
         inferred = infer_references(
             reading, but_not=selection.ignore, declared=selection.follow, progress=progress
         )
+        if show is not None:
+            show(inferred)
     evidence = _evidence(reading, selection, inferred)
     whole = {name for name in {*selection.whole, STORED_FUNCTIONS} if name in names}
     closure = Closure(

@@ -124,13 +124,14 @@ def capture(
             return
         weights: dict[str, Weight] = {}
         with progress_bar("reading") as bar:
+            asking = _Asking(bar, is_sure=yes)
             conduct = Conduct(
                 pace=Pace(batch_size, pause),
                 largest_file=None if large else _TOO_MUCH,
                 project=project(),
                 weighed=partial(_expect, bar, weights, request),
                 inferred=_show_inferred,
-                before_commit=partial(_ask, bar, is_sure=yes),
+                before_commit=asking,
                 progress=bar,
             )
             recorded = record(database, path, request, conduct, replace=may_replace)
@@ -140,6 +141,8 @@ def capture(
         echo(f"{path}: nothing has changed since revision {snapshot.manifest.revision}")
         return
     echo(f"captured {path} from {source}: {describe_snapshot(snapshot)}")
+    if asking.difference:
+        echo(asking.difference)
     if request.chooses_documents or request.masks or request.gzip:
         _show_weights(snapshot, weights)
     if recorded.selected is not None:
@@ -211,23 +214,31 @@ def _expect(
         bar.expect(sum(each.documents or 0 for each in weights.values()))
 
 
-def _ask(bar: ProgressBar, existing: Snapshot | None, new: Snapshot, *, is_sure: bool) -> None:
+class _Asking:
     """Show what takes the place of a snapshot, and ask whether it may."""
-    from mongoshot.comparison.difference import compare
-    from mongoshot.comparison.text import summarize
-    from mongoshot.errors import UsageError
 
-    if existing is None:
-        return
-    bar.end()
-    difference = summarize(compare(existing, new).collections)
-    revision = f"revision {existing.manifest.revision}"
-    what = f"{existing.path}, {revision}, would be replaced: {difference}"
-    if is_sure:
-        echo(f"changed since {revision}: {difference}")
-    elif not sys.stdin.isatty():
-        raise UsageError(f"{what}. This is no terminal to answer at: add --yes")
-    else:
+    def __init__(self, bar: ProgressBar, *, is_sure: bool) -> None:
+        self._bar, self._is_sure = bar, is_sure
+        self.difference = ""
+
+    def __call__(self, existing: Snapshot | None, new: Snapshot) -> None:
+        from mongoshot.comparison.difference import compare
+        from mongoshot.comparison.text import summarize
+        from mongoshot.errors import SnapshotDamagedError, UsageError
+
+        if existing is None:
+            return
+        try:
+            difference = summarize(compare(existing, new).collections)
+        except SnapshotDamagedError:
+            return  # nobody can use it as it is
+        self.difference = f"changed since revision {existing.manifest.revision}: {difference}"
+        if self._is_sure:
+            return
+        self._bar.end()
+        what = f"{existing.path} would be replaced, {self.difference}"
+        if not sys.stdin.isatty():
+            raise UsageError(f"{what}. This is no terminal to answer at: add --yes")
         echo(what, err=True)
         if not click.confirm(printable("Replace it?"), err=True):
             raise UsageError(f"{existing.path} stays as it is: you did not say yes")

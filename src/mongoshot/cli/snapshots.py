@@ -51,7 +51,7 @@ def show(name: str, snapshots_path: Path) -> None:
 
     snapshot = load_scenario(name, snapshots_path)
     manifest, origin = snapshot.manifest, snapshot.manifest.origin
-    at = "one point in time" if origin.consistency == "snapshot" else "no single point in time"
+    at = "no single point in time" if origin.consistency == "none" else "one point in time"
     echo(f"{snapshot.path}, revision {manifest.revision}")
     echo(
         f"captured {origin.captured_at} from {origin.recipe.get('database', 'a database')},"

@@ -114,7 +114,7 @@ def test_a_capture_that_is_ended(
 ) -> None:
     before = {file.name: file.read_bytes() for file in captured.iterdir()}
     orders["orders"].insert_one({"_id": "new"})
-    command = ["capture", "orders", "--replace", *where]
+    command = ["capture", "orders", "--replace", "--yes", *where]
 
     done = strike(number, MOMENTS_OF_A_CAPTURE[moment], *command)
 
@@ -143,7 +143,7 @@ def test_a_capture_that_is_ended_between_its_renames(
 ) -> None:
     """The old snapshot or the new one is there, whole, whoever looks next."""
     orders["orders"].insert_one({"_id": "new"})
-    command = ["capture", "orders", "--replace", *where]
+    command = ["capture", "orders", "--replace", "--yes", *where]
 
     done = strike(number, ("os.rename", "snapshots", times), *command)
 
@@ -240,7 +240,7 @@ def test_a_signal_that_the_shell_ignores_stays_ignored(
     """As under nohup."""
     previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        done = strike("SIGHUP", ("reply", "find", 1), "capture", "orders", "--replace", *where)
+        done = strike("SIGHUP", ("reply", "find", 1), "capture", "orders", "--replace", "--yes", *where)
     finally:
         signal.signal(signal.SIGHUP, previous)
     assert done.returncode == 0, done.stderr

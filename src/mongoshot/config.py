@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -77,16 +77,29 @@ OPTIONS = (
 
 
 @dataclass(frozen=True, slots=True)
+class MaskingTable:
+    """Hold what `[tool.mongoshot.masking]` says, as it is written there; `file` is where.
+
+    `rules` are pairs of a path and a mask, in their order. `recording.masking.policy` reads both.
+    """
+
+    file: str = "pyproject.toml"
+    policy: str = "allow"
+    rules: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """Hold what `[tool.mongoshot]` in pyproject.toml says, which is under version control.
 
     `allowed_hosts` are hosts (`name` or `name:port`) besides loopback that mongoshot may write to;
-    `mongod` is the binary of the embedded server.
+    `mongod` is the binary of the embedded server; `masking` says what captures mask.
     """
 
     root: Path
     allowed_hosts: frozenset[str] = frozenset()
     mongod: Path | None = None
+    masking: MaskingTable = MaskingTable()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +187,10 @@ def read_project(start: Path, environment: Mapping[str, str] = os.environ) -> Pr
         found = tool.get("mongoshot", {}) if isinstance(tool, dict) else tool
         if not isinstance(found, dict):
             raise UsageError(f"{file}: tool.mongoshot should be a table, [tool.mongoshot]")
-        if unknown := set(found) - {"allowed-hosts", "mongod"}:
+        if unknown := set(found) - {"allowed-hosts", "masking", "mongod"}:
             raise UsageError(
                 f"{file}: [tool.mongoshot] has no key {min(unknown)!r};"
-                " it takes allowed-hosts and mongod"
+                " it takes allowed-hosts, masking and mongod"
             )
         hosts, mongod = found.get("allowed-hosts", []), found.get("mongod")
         if not isinstance(hosts, list) or not all(isinstance(host, str) and host for host in hosts):
@@ -185,5 +198,32 @@ def read_project(start: Path, environment: Mapping[str, str] = os.environ) -> Pr
         if mongod is not None and not (isinstance(mongod, str) and mongod):
             raise UsageError(f"{file}: mongod should be the path of a mongod")
         mongod = configured or mongod
-        return Project(directory, frozenset(hosts), directory / mongod if mongod else None)
+        masking = _masking(file, found.get("masking", {}))
+        return Project(directory, frozenset(hosts), directory / mongod if mongod else None, masking)
     return Project(start, mongod=start / configured if configured else None)
+
+
+def _masking(file: Path, table: object) -> MaskingTable:
+    where = f"{file}: [tool.mongoshot.masking]"
+    if not isinstance(table, dict):
+        raise UsageError(f"{file}: tool.mongoshot.masking should be a table, {where[-24:]}")
+    if unknown := set(table) - {"policy", "rules"}:
+        raise UsageError(f"{where} has no key {min(unknown)!r}; it takes policy and rules")
+    policy, rules = table.get("policy", "allow"), table.get("rules", {})
+    if not isinstance(policy, str):
+        raise UsageError(f'{where} takes a policy of "allow" or "deny"')
+    if not isinstance(rules, dict):
+        raise UsageError(f'{where} takes rules as a table: "customers.email" = "email"')
+    return MaskingTable(str(file), policy, tuple(_rules(where, "", rules)))
+
+
+def _rules(where: str, above: str, table: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Read rules; without quotes, TOML makes tables within each other of `customers.email`."""
+    for key, value in table.items():
+        path = f"{above}.{key}" if above else key
+        if isinstance(value, dict):
+            yield from _rules(where, path, value)
+        elif isinstance(value, str):
+            yield path, value
+        else:
+            raise UsageError(f'{where}: the rule of {path} should be the name of a mask, "email"')

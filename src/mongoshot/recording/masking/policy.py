@@ -1,0 +1,92 @@
+"""What is to be masked, and what becomes of fields that no rule names."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from mongoshot.config import MaskingTable
+from mongoshot.errors import UsageError
+from mongoshot.recording.masking.masks import Mask, make_mask
+from mongoshot.snapshot.paths import Pattern, parse_pattern
+
+#: "allow": fields that no rule names are written as they are; "deny": they stop the capture.
+Unlisted = Literal["allow", "deny"]
+
+_POLICIES: tuple[Unlisted, ...] = ("allow", "deny")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Give the fields of a pattern a mask; `flag` where it was typed with the command."""
+
+    pattern: Pattern
+    mask: Mask
+    flag: bool
+
+    def __str__(self) -> str:
+        return f"{self.pattern.text}={self.mask.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Hold the rules of a capture, those that were typed first."""
+
+    unlisted: Unlisted = "allow"
+    rules: tuple[Rule, ...] = ()
+
+    @property
+    def needs_key(self) -> bool:
+        """Tell whether a mask depends on the key."""
+        return any(rule.mask.keyed for rule in self.rules)
+
+    @property
+    def needs_words(self) -> bool:
+        """Tell whether a mask depends on the lists of Faker."""
+        return any(rule.mask.words for rule in self.rules)
+
+
+def make_policy(table: MaskingTable, flags: Iterable[str] = ()) -> Policy:
+    """Read the rules of `[tool.mongoshot.masking]` and those of `--mask`, "C.path=MASK" each.
+
+    Raises UsageError for a policy, a path or a mask that is none, with near names, and for a path
+    that is given two masks by the table or by the flags.
+    """
+    where = f"{table.file}: [tool.mongoshot.masking]"
+    unlisted = next((each for each in _POLICIES if each == table.policy), None)
+    if unlisted is None:
+        near = difflib.get_close_matches(str(table.policy), _POLICIES, n=1)
+        hint = f"did you mean {near[0]}?" if near else "take allow or deny"
+        raise UsageError(f"{where} has no policy {table.policy!r:.40}: {hint}")
+    typed = [_from_flag(flag) for flag in flags]
+    listed = [_rule(path, mask, where, False) for path, mask in table.rules]
+    for rules, source in ((typed, "--mask"), (listed, where)):
+        given: dict[str, Rule] = {}
+        for rule in rules:
+            other = given.setdefault(rule.pattern.text, rule)
+            if other.mask.text != rule.mask.text:
+                raise UsageError(
+                    f"{source} gives {rule.pattern.text} two masks, {other.mask.text} and"
+                    f" {rule.mask.text}; take one of them"
+                )
+    return Policy(unlisted, (*typed, *listed))
+
+
+def _from_flag(flag: str) -> Rule:
+    path, equals, mask = flag.rpartition("=")
+    if not equals or not path or not mask:
+        raise UsageError(
+            f"--mask {flag!r:.200} is no rule; write a path and a mask:"
+            " --mask customers.email=email"
+        )
+    return _rule(path, mask, "--mask", True)
+
+
+def _rule(path: str, mask: str, source: str, flag: bool) -> Rule:
+    pattern = parse_pattern(path, source)
+    try:
+        return Rule(pattern, make_mask(mask), flag)
+    except UsageError as error:
+        raise UsageError(f"{source} {path}: {error}") from None

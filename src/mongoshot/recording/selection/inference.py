@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from mongoshot.recording.selection import names, weight
 from mongoshot.recording.selection.evidence import is_indexed, is_unique, unindexed_paths
 from mongoshot.recording.selection.model import Evidence, InferredReference, Path, Reference
-from mongoshot.recording.selection.sampling import Field, Sample, spread, take_sample
+from mongoshot.recording.selection.sampling import Field, Kind, Sample, spread, take_sample
 from mongoshot.recording.selection.values import Extractor, equality_key
 from mongoshot.server.catalog import STORED_FUNCTIONS
 from mongoshot.server.finding import find_one_of, in_batches
@@ -54,7 +54,7 @@ class _Candidate:
     named: bool
     sampled: int
     field: Field | None
-    kind: str
+    kind: Kind
     values: list[bytes]
     found: int = 0
 
@@ -135,21 +135,28 @@ def _nearly_unique(sample: Sample, field: Field) -> bool:
 def _pair(sample: Sample, field: Field, key: _Key) -> _Candidate | None:
     """Return a field and a key whose values may be compared, and why; else None."""
     name = sample.definition.name
-    if name == key.target and (keys_of(field.path) == key.keys):
+    kind = _common_kind(field, key)
+    if kind is None or (name, keys_of(field.path)) == (key.target, key.keys):
         return None
-    kinds = [kind for kind in field.values if kind in key.field.values]
-    if not kinds:
-        return None
-    kind = max(kinds, key=lambda kind: len(field.values[kind]))
     named = _is_named(name, field, key, kind)
     if not named and (key.keys != _ID or not weight.may_be_unnamed(field, kind)):
         return None
-    reference = Reference(name, field.path, key.target, key.field.path)
+    return _candidate(sample, field, key, kind, named=named)
+
+
+def _common_kind(field: Field, key: _Key) -> Kind | None:
+    """Return the kind of most of the values that both have one of."""
+    common = [kind for kind in field.values if kind in key.field.values]
+    return max(common, key=lambda kind: len(field.values[kind]), default=None)
+
+
+def _candidate(sample: Sample, field: Field, key: _Key, kind: Kind, *, named: bool) -> _Candidate:
+    reference = Reference(sample.definition.name, field.path, key.target, key.field.path)
     values = list(spread(field.values[kind].values(), MOST_VALUES))
     return _Candidate(reference, "inferred", named, sample.documents, field, kind, values)
 
 
-def _is_named(collection: str, field: Field, key: _Key, kind: str) -> bool:
+def _is_named(collection: str, field: Field, key: _Key, kind: Kind) -> bool:
     if not weight.may_be_named(field, kind):
         return False
     if collection == key.target:
@@ -176,47 +183,36 @@ def _other_pairs(
 
     A key that is itself a reference is none: what refers to the same is not referring to it.
     """
-    references = {(each.reference.collection, each.reference.keys) for each in accepted}
-    to_targets = {
-        (each.reference.collection, each.reference.keys, each.reference.target) for each in accepted
-    }
-    joined = {(each.reference.collection, each.reference.target) for each in accepted}
+    known = [each.reference for each in accepted]
+    references = {(each.collection, each.keys) for each in known}
+    fields = {(each.collection, each.keys, each.target) for each in known}
+    joined = {(each.collection, each.target) for each in known}
     for key in keys:
         if key.keys == _ID or (key.target, key.keys) in references:
             continue
         for sample, field in children:
-            name, path = sample.definition.name, keys_of(field.path)
-            if (name, path, key.target) in to_targets or (
-                _says_key(name, field, key)
-                and not names.names_collection(field.path, key.target)
-                and (name, key.target) in joined
-            ):
+            name = sample.definition.name
+            if (name, keys_of(field.path), key.target) in fields:
                 continue
             pair = _pair(sample, field, key)
-            if pair is None and _says_key(name, field, key):
+            if pair is None and name != key.target and (name, key.target) not in joined:
                 pair = _same_name(sample, field, key)
-            if pair is not None:
-                yield pair
-
-
-def _says_key(name: str, field: Field, key: _Key) -> bool:
-    return name != key.target and names.same_leaf(field.path, key.field.path)
+            yield pair
 
 
 def _same_name(sample: Sample, field: Field, key: _Key) -> _Candidate | None:
     """Return a field that is called as a key is, as `sku` of `lines[]` and of `products`.
 
-    Where it is no less unique than the key, none is known to refer to the other.
+    Where it is no less unique than the key, none is known to refer to the other, unless the key is
+    called after its collection.
     """
+    if not names.same_leaf(field.path, key.field.path):
+        return None
     own = key.own and names.subject(field.path) != ()
     if not own and (not key.unique or (not field.has_array and _nearly_unique(sample, field))):
         return None
-    kinds = [kind for kind in field.values if kind in key.field.values]
-    if not kinds or not weight.may_be_named(field, kinds[0]):
-        return None
-    reference = Reference(sample.definition.name, field.path, key.target, key.field.path)
-    values = list(spread(field.values[kinds[0]].values(), MOST_VALUES))
-    return _Candidate(reference, "inferred", True, sample.documents, field, kinds[0], values)
+    kind = _common_kind(field, key)
+    return None if kind is None else _candidate(sample, field, key, kind, named=True)
 
 
 def _weigh(reading: Reading, pairs: Iterable[_Candidate | None]) -> list[_Candidate]:

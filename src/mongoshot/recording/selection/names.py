@@ -27,10 +27,10 @@ def words(name: str) -> tuple[str, ...]:
 
 def same_word(one: str, other: str) -> bool:
     """Tell whether two words may be the same but for the ending of an English plural."""
-    return not _forms(one).isdisjoint(_forms(other))
+    return not forms(one).isdisjoint(forms(other))
 
 
-def _forms(word: str) -> set[str]:
+def forms(word: str) -> set[str]:
     """Return a word, and what it may be the plural of as far as spelling tells."""
     forms = {word, _IRREGULAR.get(word, word)}
     if word.endswith("ies"):
@@ -83,15 +83,15 @@ def names_relative(path: Path) -> bool:
     return bool(found := subject(path)) and (found[-1] in _RELATIVES or found[0] in _RELATIVES)
 
 
-def same_leaf(path: Path, key: Path) -> bool:
-    """Tell whether both end in a field of the same name, other than a mere "id"."""
-    return words(_leaf(path)) == words(_leaf(key)) and words(_leaf(key)) not in (("id",), ())
+def leaf_words(path: Path) -> tuple[str, ...]:
+    """Return the words of a field's own name."""
+    return words(_leaf(path))
 
 
 def looks_like_count(path: Path) -> bool:
     """Tell whether a single number of that name may well count things: `customers`, `children`."""
     found = words(_leaf(path))
-    return path[-1] is not None and bool(found) and _forms(found[-1]) != {found[-1]}
+    return path[-1] is not None and bool(found) and forms(found[-1]) != {found[-1]}
 
 
 def _leaf(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from mongoshot.recording.selection.parsing import parse_reference, parse_roots, 
 from mongoshot.server.collections import live_state
 from mongoshot.server.connection import Database
 from mongoshot.server.reading import Reading, open_reading
+from mongoshot.snapshot.encoding import from_extended_json
 from mongoshot.snapshot.manifest import Origin
 from mongoshot.snapshot.model import State
 from mongoshot.snapshot.writer import write_snapshot
@@ -248,6 +250,7 @@ def family(make_database: Callable[[], Database]) -> Database:
     )
     database["things"].insert_many([{"_id": 4, "note": "dbrefs"}, {"_id": 5, "note": "kinds"}])
     database["weather"].insert_many([{"_id": number, "thing": 5} for number in range(9)])
+    database["members"].insert_many({"_id": {"person": person, "thing": 4}} for person in (1, 5))
     database.create_collection("all_people", viewOn="people", pipeline=[])
     return database
 
@@ -354,6 +357,16 @@ def test_dbrefs_lead_up_too(family: Database) -> None:
     assert found == {"notes": ["dbrefs"], "people": [4, 5], "things": [5]}
 
 
+def test_parts_of_an_id_are_references_too(family: Database) -> None:
+    root = Root("things", query=bson.encode({"_id": 4}))
+    follow = ("members._id.person=people._id", "members._id.thing=things._id")
+
+    found = choose(family, root, follow=follow, infer=False).ids
+
+    members = [{"person": person, "thing": 4} for person in (1, 5)]
+    assert found == {"members": members, "people": [1, 5], "things": [4]}
+
+
 def test_whole_collections_come_with_what_they_need(family: Database) -> None:
     root = Root("people", query=bson.encode({"_id": 1}))
     follow = ("things.note=notes._id",)
@@ -387,6 +400,7 @@ def test_roots_are_the_same_whatever_the_order_of_the_documents(
     assert set(sample) < set(both(sample=20))
     assert both(limit=3) == [0, 1, 2]
     assert both(sort=bson.encode({"rank": -1}), limit=3) == [2, 5, 8]
+    assert both(sort=from_extended_json('{"rank": -1.0, "_id": -1}'), limit=2) == [296, 299]
     assert both(query=bson.encode({"rank": 2, "_id": {"$lt": 9}})) == [2, 5, 8]
     assert set(both(query=bson.encode({"rank": 1}), sample=5)) <= set(range(1, 300, 3))
     assert choose(databases[0], Root("c", query=bson.encode({"rank": 9}))).selected.notes == (
@@ -444,6 +458,95 @@ def test_without_a_session_it_is_the_same_and_what_is_gone_is_an_error(
     database["orders"].delete_one({"_id": expected["orders"][0]["_id"]})
     with pytest.raises(CaptureError, match=r"orders, _id \{.*\}: this document was chosen and is"):
         read(selected.state)
+
+
+def test_random_graphs_give_what_a_plain_search_gives(
+    make_database: Callable[[], Database],
+) -> None:
+    database = make_database()
+    follow = ("a.to[]=b._id", "b.to=b._id", "b.to=c.key", "c.up=a._id")
+    for seed in range(25):
+        graph = Graph(random.Random(seed))
+        for name, documents in graph.documents.items():
+            database[name].delete_many({})
+            database[name].insert_many(documents.values())
+        roots = [Root("b", query=bson.encode({"_id": {"$in": graph.roots}}))]
+        bounds = {"levels_up": seed % 4, "most_children": 1 + seed % 3}
+
+        chosen = choose(database, *roots, follow=follow, infer=False, **bounds)
+
+        assert chosen.ids == graph.selection(**bounds), seed
+        assert sum(each.values for each in chosen.selected.dangling) == graph.lost(chosen.ids)
+
+
+class Graph:
+    """Documents that refer to each other and to nothing, and a search that knows them all."""
+
+    def __init__(self, drawn: random.Random) -> None:
+        def number() -> Any:
+            kinds: tuple[Callable[[int], Any], ...] = (int, bson.Int64, float)
+            return drawn.choice(kinds)(drawn.randrange(14))
+
+        self.documents: dict[str, dict[int, dict[str, Any]]] = {
+            "a": {n: {"_id": n, "to": [number() for _ in range(n % 3)]} for n in range(12)},
+            "b": {n: {"_id": n, "to": number()} for n in range(12)},
+            "c": {n: {"_id": n, "key": float(n % 9), "up": number()} for n in range(12)},
+        }
+        self.roots = drawn.sample(range(12), 2)
+
+    def references(self, name: str, n: int) -> list[tuple[str, str, float]]:
+        """Return the targets of a document: collection, key and value."""
+        document = self.documents[name][n]
+        if name == "a":
+            return [("b", "_id", value) for value in document["to"]]
+        if name == "b":
+            return [("b", "_id", document["to"]), ("c", "key", document["to"])]
+        return [("a", "_id", document["up"])]
+
+    def found(self, target: str, key: str, value: float) -> set[tuple[str, int]]:
+        return {(target, n) for n, each in self.documents[target].items() if each[key] == value}
+
+    def selection(self, levels_up: int, most_children: int) -> dict[str, list[int]]:
+        chosen = frontier = {("b", root) for root in self.roots}
+        for _ in range(levels_up):
+            # What refers to it, by reference and value.
+            by_value: dict[tuple[str, str, str, float], set[int]] = {}
+            for name, documents in self.documents.items():
+                for n in documents:
+                    for target, key, value in self.references(name, n):
+                        if self.found(target, key, value) & frontier:
+                            by_value.setdefault((name, target, key, value), set()).add(n)
+            new = {
+                (name, n)
+                for (name, *_), each in by_value.items()
+                for n in sorted(each)[:most_children]
+            }
+            # A key that was asked for on a level before is not asked for again.
+            chosen, frontier = chosen | new, new - chosen
+        while True:
+            needed = {
+                found
+                for name, n in chosen
+                for reference in self.references(name, n)
+                for found in self.found(*reference)
+            }
+            if needed <= chosen:
+                break
+            chosen = chosen | needed
+        return {
+            name: sorted(n for each, n in chosen if each == name)
+            for name in sorted({name for name, _ in chosen})
+        }
+
+    def lost(self, ids: dict[str, list[int]]) -> int:
+        """Count the different values of each field that none of its targets has."""
+        values: dict[tuple[str, float], bool] = {}
+        for name, chosen in ids.items():
+            for n in chosen:
+                for target, key, value in self.references(name, n):
+                    there = bool(self.found(target, key, value))
+                    values[name, value] = values.get((name, value), False) or there
+        return sum(not there for there in values.values())
 
 
 def test_what_looks_like_a_reference_and_is_none_is_not_inferred(

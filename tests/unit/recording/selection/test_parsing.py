@@ -50,6 +50,10 @@ def test_roots_are_joined_by_collection() -> None:
         ({"limits": ["orders=0"]}, "--limit orders=0: take at least one document"),
         ({"samples": ["orders=-1"]}, "--sample orders=-1: a number of documents is wanted"),
         ({"samples": ["orders=1"], "limits": ["orders=1"]}, "--sample orders=1 chooses by itself"),
+        (
+            {"sorts": ['orders={"at": "up"}'], "limits": ["orders=1"]},
+            "--sort orders: 'at' is sorted by 'up'; write 1 for upwards",
+        ),
         ({"sorts": ['orders={"at": 1}']}, "--sort orders=… alone chooses nothing"),
     ],
 )

@@ -309,7 +309,10 @@ def _warn(recorded: Recorded) -> None:
     """Say what is not as somebody would expect of a scenario."""
     snapshot = recorded.snapshot
     for hint in recorded.hints:
-        echo(f"note: {hint}", err=True)
+        met = f"{hint.count:,} of {hint.documents:,} documents looked at"
+        echo(f"note: {hint.path} looks like {hint.looks_like} ({met}): --mask masks it", err=True)
+    for mask in recorded.unused_masks:
+        echo(f"warning: --mask {mask} has masked nothing", err=True)
     for entry in snapshot.manifest.files:
         if entry.bytes > _MUCH:
             echo(

@@ -13,7 +13,10 @@ from typing import Any
 
 from mongoshot.config import Project, read_project
 from mongoshot.errors import CaptureError, CommandError, UsageError
-from mongoshot.recording.masked import make_masker
+from mongoshot.recording.masking.hints import Hint
+from mongoshot.recording.masking.key import load_key
+from mongoshot.recording.masking.masker import Masker
+from mongoshot.recording.masking.policy import make_policy
 from mongoshot.recording.request import Request, as_texts, documents_as_texts
 from mongoshot.recording.selection.choose import select
 from mongoshot.recording.selection.model import InferredReference, Selected
@@ -35,7 +38,7 @@ from mongoshot.server.sampling import sample_documents
 from mongoshot.server.weights import Weight, weigh_collections
 from mongoshot.snapshot.directory import Snapshot
 from mongoshot.snapshot.manifest import Consistency, Origin
-from mongoshot.snapshot.model import MemoryState, Progress, join_documents, no_progress
+from mongoshot.snapshot.model import Definition, MemoryState, Progress, join_documents, no_progress
 from mongoshot.snapshot.profile import Profile, profile
 from mongoshot.snapshot.writer import BeforeCommit, check_format, check_target, write_snapshot
 
@@ -63,11 +66,16 @@ class Conduct:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """Hold what came of a capture: `selected` where documents were chosen; what looks unmasked."""
+    """Hold what came of a capture.
+
+    `selected` says how documents were chosen, where they were; `hints` what looks like data of
+    people and was not masked; `unused_masks` are rules that masked nothing.
+    """
 
     snapshot: Snapshot
     selected: Selected | None
-    hints: tuple[str, ...]
+    hints: tuple[Hint, ...]
+    unused_masks: tuple[str, ...]
 
 
 def capture(
@@ -152,7 +160,7 @@ class _Recording:
         self._is_last = is_last
         self._asked = request.choose(reading.state)
         self._definitions = {n: c.definition for n, c in self._asked.collections.items()}
-        self._masker = make_masker(request.masks, conduct.project, self._definitions)
+        self._masker = _make_masker(request.masks, conduct.project, self._definitions)
         self._selected: Selected | None = None
         self._standstill: Standstill | None = None
 
@@ -181,7 +189,8 @@ class _Recording:
             if came_too_late(error):
                 raise _ChangedError from error
             raise
-        return Recorded(snapshot, self._selected, tuple(self._masker.hints))
+        unused = tuple(map(str, self._masker.unused))
+        return Recorded(snapshot, self._selected, tuple(self._masker.hints), unused)
 
     def _state(self) -> MemoryState:
         state = self._asked
@@ -229,6 +238,15 @@ class _Recording:
         before = {name: c.definition for name, c in self._reading.state.collections.items()}
         if list_definitions(self._reading.database) != before:
             raise _ChangedError
+
+
+def _make_masker(
+    masks: Iterable[str], project: Project | None, definitions: Mapping[str, Definition]
+) -> Masker:
+    project = project or Project(Path.cwd())
+    policy = make_policy(project.masking, masks)
+    key = load_key(project.root) if policy.needs_key else None
+    return Masker(policy, key, definitions)
 
 
 def describe_documents(reading: Reading, state: MemoryState) -> dict[str, Profile]:

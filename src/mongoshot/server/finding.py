@@ -147,8 +147,9 @@ def _find_chunks(
 
 
 def _projection(fields: Iterable[str]) -> Mapping[str, int]:
-    wanted = dict.fromkeys(fields, 1)
-    return wanted if "_id" in wanted else {"_id": 0, **wanted}
+    # A part of the `_id` beside the whole, or without it, is what the server does not take.
+    wanted = dict.fromkeys("_id" if each.startswith("_id.") else each for each in fields)
+    return {**({} if "_id" in wanted else {"_id": 0}), **dict.fromkeys(wanted, 1)}
 
 
 def _one_of(path: str, values: list[bytes]) -> bytes:

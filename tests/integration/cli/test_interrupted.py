@@ -240,7 +240,9 @@ def test_a_signal_that_the_shell_ignores_stays_ignored(
     """As under nohup."""
     previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        done = strike("SIGHUP", ("reply", "find", 1), "capture", "orders", "--replace", "--yes", *where)
+        done = strike(
+            "SIGHUP", ("reply", "find", 1), "capture", "orders", "--replace", "--yes", *where
+        )
     finally:
         signal.signal(signal.SIGHUP, previous)
     assert done.returncode == 0, done.stderr

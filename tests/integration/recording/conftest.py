@@ -18,6 +18,11 @@ from mongoshot.server.connection import Database
 
 _BEGIN = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 _BATCH = 5_000
+_NEXT = {0: 3, 3: 3, 6: -6}
+_COLLECTIONS = (
+    *("categories", "products", "customers", "addresses", "coupons", "warehouses"),
+    *("orders", "payments", "shipments", "reviews", "audit"),
+)
 
 
 @dataclass
@@ -54,19 +59,7 @@ class _Maker:
     def make(self) -> LargeShop:
         self._define()
         documents = 0
-        for name in [
-            "categories",
-            "products",
-            "customers",
-            "addresses",
-            "coupons",
-            "warehouses",
-            "orders",
-            "payments",
-            "shipments",
-            "reviews",
-            "audit",
-        ]:
+        for name in _COLLECTIONS:
             made = list(getattr(self, f"_{name}")())
             for start in range(0, len(made), _BATCH):
                 self.database[name].insert_many(made[start : start + _BATCH])
@@ -135,9 +128,9 @@ class _Maker:
                 "level": number % 5,
                 "default_address_id": self.addresses[number],
             }
-            if number % 3 == 0:
-                # In a circle, as nobody forbids it.
-                document["referred_by"] = self.customers[(number + 3) % len(self.customers)]
+            if number % 9 in _NEXT and number - number % 9 + 9 <= len(self.customers):
+                # Three of nine in a circle, as nobody forbids it.
+                document["referred_by"] = self.customers[number + _NEXT[number % 9]]
             yield document
 
     def _addresses(self) -> Any:

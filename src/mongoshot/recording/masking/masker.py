@@ -101,8 +101,13 @@ class Masker:
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """Return what a manifest says of the masks: all but the key, and what tells keys apart."""
+        """Return what a manifest says of the masks: all but the key, and what tells keys apart.
+
+        {} where nothing was asked for.
+        """
         policy = self._policy
+        if policy == Policy():
+            return {}
         recipe: dict[str, Any] = {"policy": policy.unlisted}
         if policy.rules:
             # In the order in which they count, of which the first one of a path does.

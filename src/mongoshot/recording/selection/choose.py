@@ -9,7 +9,7 @@ from collections.abc import Collection as Sized
 from functools import partial
 from typing import Any
 
-from mongoshot.errors import UsageError
+from mongoshot.errors import NotRepresentableError, UsageError
 from mongoshot.recording.selection.closure import Closure, Holders
 from mongoshot.recording.selection.evidence import unindexed_paths
 from mongoshot.recording.selection.inference import infer_references
@@ -177,7 +177,10 @@ def _total_order(definition: Definition, sort: bytes | None) -> list[tuple[str, 
     """Return an order in which no two documents are equal, so that a limit always cuts alike."""
     if sort is None:
         return _order(definition)
-    order = list(decode(sort).items())
+    order = [
+        (key, direction if isinstance(direction, dict) else int(direction))
+        for key, direction in decode(sort).items()
+    ]
     if any(key in ("_id", "$natural") for key, _ in order):
         return order
     return [*order, ("_id", 1)]
@@ -248,9 +251,16 @@ def _counted(holders: Holders, lost: list[bytes]) -> list[Dangling]:
             path_text(holders.path),
             tuple(f"{each.target}.{path_text(each.key)}" for each in holders.targets),
             len(lost),
-            tuple(readable(identity[0], identity[1:]) for identity in examples),
+            tuple(map(_shown, examples)),
         )
     ]
+
+
+def _shown(identity: bytes) -> str:
+    try:
+        return readable(identity[0], identity[1:])
+    except NotRepresentableError:
+        return f"0x{identity[1:].hex()}"
 
 
 def _notes(closure: Closure) -> Iterator[str]:

@@ -22,6 +22,9 @@ from mongoshot.server.reading import Reading
 from mongoshot.snapshot.elements import document_id, split_documents
 from mongoshot.snapshot.model import Definition, Progress
 
+#: Documents between two signs of progress.
+_SHOWN_AT_A_TIME = 100
+
 #: A field of a collection, by its path without arrays; and a key, likewise.
 Place = tuple[str, tuple[str, ...]]
 
@@ -101,6 +104,7 @@ class Closure:
         self.holders: dict[Place, Holders] = {}
         #: Values of DBRefs that lead out of the collections: by where they lead, how many.
         self.unfollowed: dict[str, int] = {}
+        self._unshown = 0
         self._outlines: dict[str, _Outline] = {}
         #: Values of keys: in chosen documents; those of them that are new since the last level up;
         #: looked for in the source; and found there.
@@ -123,14 +127,20 @@ class Closure:
                 chosen.add(identity)
                 self._note_references(name, document, identity)
                 self._note_keys(name, document)
-                self._progress(name, 1)
+                self._show(name)
         return len(chosen) - before
 
     def add_whole(self, name: str, documents: Iterable[bytes]) -> None:
         """Read what all documents of a collection refer to; they are chosen as they are."""
         for document in documents:
             self._note_references(name, document, document_id(document))
-            self._progress(name, 1)
+            self._show(name)
+
+    def _show(self, name: str) -> None:
+        self._unshown += 1
+        if self._unshown == _SHOWN_AT_A_TIME:
+            self._progress(name, self._unshown)
+            self._unshown = 0
 
     def _note_references(self, name: str, document: bytes, identity: bytes) -> None:
         outline = self._outline(name)

@@ -7,67 +7,53 @@ they may be of, all values for one key in one question.
 from __future__ import annotations
 
 from collections.abc import Collection as Sized
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 
-from mongoshot.recording.selection import names, weight
-from mongoshot.recording.selection.evidence import is_indexed, is_unique, unindexed_paths
-from mongoshot.recording.selection.model import Evidence, InferredReference, Path, Reference
-from mongoshot.recording.selection.sampling import Field, Sample, spread, take_sample
+from mongoshot.recording.selection import weight
+from mongoshot.recording.selection.candidates import (
+    Child,
+    Key,
+    Pair,
+    children_of,
+    keys_of,
+    named_pairs,
+    same_name_pairs,
+    unnamed_pairs,
+)
+from mongoshot.recording.selection.evidence import is_indexed, unindexed_paths
+from mongoshot.recording.selection.model import Evidence, InferredReference, Reference
+from mongoshot.recording.selection.sampling import Kind, Sample, spread, take_sample
 from mongoshot.recording.selection.values import Extractor, equality_key
 from mongoshot.server.catalog import STORED_FUNCTIONS
 from mongoshot.server.finding import find_one_of, in_batches
 from mongoshot.server.reading import Reading
-from mongoshot.snapshot.model import Definition, Progress, no_progress
+from mongoshot.snapshot.model import Progress, no_progress
 
 #: Different values of one field that are looked for in one key: two hundred tell 50 % from 40 %,
 #: and those of many fields still fit into one question.
-MOST_VALUES = 200
-#: A field without a unique index may be a key where nearly all of its sampled values are different,
-#: and nearly all documents have one. Not all: hand-made data has duplicates.
-NEARLY = 0.95
+MOST_VALUES, LEAST_VALUES = 200, 10
+#: Values without a name are looked for in every collection. So many lookups take a few seconds;
+#: where there are more fields and collections, fewer values of each are looked for.
+MOST_LOOKUPS = 500_000
 
 _ID = ("_id",)
 
 
 @dataclass(frozen=True, slots=True)
-class _Key:
-    """Hold a field that documents may be referred to by."""
-
-    sample: Sample
-    keys: tuple[str, ...]
-    field: Field
-    unique: bool
-    own: bool
-
-    @property
-    def target(self) -> str:
-        return self.sample.definition.name
-
-
-@dataclass(slots=True)
-class _Candidate:
-    """Hold a field that may refer to a key, what was looked up for it, and what was found."""
+class _Weighed:
+    """Hold a reference, and how many of how many values were found."""
 
     reference: Reference
     by: str
     named: bool
     sampled: int
-    field: Field | None
-    kind: str
-    values: list[bytes]
-    found: int = 0
+    looked_up: int
+    found: int
 
-    def is_accepted(self) -> bool:
-        if self.field is None:
-            return True
-        convinces = weight.convinces_named if self.named else weight.convinces_unnamed
-        return convinces(self.kind, len(self.values), self.found)
-
-    def inferred(self, definitions: Mapping[str, Definition]) -> InferredReference:
-        without = unindexed_paths(self.reference, definitions, up=True)
-        counts = len(self.values), self.found, self.sampled
-        return InferredReference(self.reference, Evidence(self.by, self.named, *counts, without))
+    @property
+    def is_complete(self) -> bool:
+        return self.found == self.looked_up
 
 
 def infer_references(
@@ -94,177 +80,133 @@ def infer_references(
         progress(definition.name, samples[-1].documents)
     taken = {(reference.collection, reference.keys) for reference in declared}
     children = [
-        (sample, field)
-        for sample in samples
-        for keys, field in sample.fields.items()
-        if keys != _ID and (sample.definition.name, keys) not in taken
+        child for child in children_of(samples) if (child.collection, child.keys) not in taken
     ]
-    keys = [key for sample in samples for key in _keys_of(sample)]
-    by_id = {key.target: key for key in keys if key.keys == _ID}
-    accepted = _weigh(
-        reading,
-        [_pair(sample, field, key) for key in by_id.values() for sample, field in children]
-        + [each for sample in samples for each in _dbrefs(sample, by_id)],
-    )
-    accepted += _weigh(reading, list(_other_pairs(children, keys, accepted)))
+    accepted = _accepted(reading, children, list(keys_of(samples)))
+    accepted += _dbrefs(reading, samples, taken)
     return tuple(
-        each.inferred(definitions)
-        for each in sorted(_best(accepted), key=lambda each: each.reference.text())
+        InferredReference(
+            each.reference,
+            Evidence(
+                each.by,
+                each.named,
+                each.looked_up,
+                each.found,
+                each.sampled,
+                unindexed_paths(each.reference, definitions, up=True),
+            ),
+        )
+        for each in sorted(accepted, key=lambda each: each.reference.text())
         if not any(each.reference.same_as(other) for other in but_not)
     )
 
 
-def _keys_of(sample: Sample) -> Iterator[_Key]:
-    for keys, field in sample.fields.items():
-        if field.has_array or (keys[0] == "_id" and keys != _ID):
-            continue
-        unique = is_unique(sample.definition, keys)
-        if unique or _nearly_unique(sample, field):
-            yield _Key(
-                sample, keys, field, unique, names.names_itself(field.path, sample.definition.name)
-            )
-
-
-def _nearly_unique(sample: Sample, field: Field) -> bool:
-    return (
-        field.distinct >= max(2, NEARLY * field.occurrences)
-        and field.documents >= NEARLY * sample.documents
-    )
-
-
-def _pair(sample: Sample, field: Field, key: _Key) -> _Candidate | None:
-    """Return a field and a key whose values may be compared, and why; else None."""
-    name = sample.definition.name
-    if name == key.target and (keys_of(field.path) == key.keys):
-        return None
-    kinds = [kind for kind in field.values if kind in key.field.values]
-    if not kinds:
-        return None
-    kind = max(kinds, key=lambda kind: len(field.values[kind]))
-    named = _is_named(name, field, key, kind)
-    if not named and (key.keys != _ID or not weight.may_be_unnamed(field, kind)):
-        return None
-    reference = Reference(name, field.path, key.target, key.field.path)
-    values = list(spread(field.values[kind].values(), MOST_VALUES))
-    return _Candidate(reference, "inferred", named, sample.documents, field, kind, values)
-
-
-def _is_named(collection: str, field: Field, key: _Key, kind: str) -> bool:
-    if not weight.may_be_named(field, kind):
-        return False
-    if collection == key.target:
-        return names.names_relative(field.path) or (
-            names.names_collection(field.path, collection)
-            and not names.names_itself(field.path, collection)
-        )
-    return names.names_collection(field.path, key.target)
-
-
-def _dbrefs(sample: Sample, by_id: Mapping[str, _Key]) -> Iterator[_Candidate]:
-    for (path, target), found in sample.dbrefs.items():
-        if target in by_id:
-            different = {equality_key(each.value): each.value for each in found}
-            values = list(spread(different.values(), MOST_VALUES))
-            reference = Reference(sample.definition.name, path, target)
-            yield _Candidate(reference, "DBRef", False, sample.documents, None, "", values)
-
-
-def _other_pairs(
-    children: list[tuple[Sample, Field]], keys: list[_Key], accepted: list[_Candidate]
-) -> Iterator[_Candidate | None]:
-    """Give fields with keys other than `_id`, where their names speak for it.
-
-    A key that is itself a reference is none: what refers to the same is not referring to it.
-    """
-    references = {(each.reference.collection, each.reference.keys) for each in accepted}
-    to_targets = {
-        (each.reference.collection, each.reference.keys, each.reference.target) for each in accepted
-    }
-    joined = {(each.reference.collection, each.reference.target) for each in accepted}
-    for key in keys:
-        if key.keys == _ID or (key.target, key.keys) in references:
-            continue
-        for sample, field in children:
-            name, path = sample.definition.name, keys_of(field.path)
-            if (name, path, key.target) in to_targets or (
-                _says_key(name, field, key)
-                and not names.names_collection(field.path, key.target)
-                and (name, key.target) in joined
-            ):
-                continue
-            pair = _pair(sample, field, key)
-            if pair is None and _says_key(name, field, key):
-                pair = _same_name(sample, field, key)
-            if pair is not None:
-                yield pair
-
-
-def _says_key(name: str, field: Field, key: _Key) -> bool:
-    return name != key.target and names.same_leaf(field.path, key.field.path)
-
-
-def _same_name(sample: Sample, field: Field, key: _Key) -> _Candidate | None:
-    """Return a field that is called as a key is, as `sku` of `lines[]` and of `products`.
-
-    Where it is no less unique than the key, none is known to refer to the other.
-    """
-    own = key.own and names.subject(field.path) != ()
-    if not own and (not key.unique or (not field.has_array and _nearly_unique(sample, field))):
-        return None
-    kinds = [kind for kind in field.values if kind in key.field.values]
-    if not kinds or not weight.may_be_named(field, kinds[0]):
-        return None
-    reference = Reference(sample.definition.name, field.path, key.target, key.field.path)
-    values = list(spread(field.values[kinds[0]].values(), MOST_VALUES))
-    return _Candidate(reference, "inferred", True, sample.documents, field, kinds[0], values)
-
-
-def _weigh(reading: Reading, pairs: Iterable[_Candidate | None]) -> list[_Candidate]:
-    """Look up the values of all candidates for each key at once; return those that convince."""
-    by_key: dict[tuple[str, tuple[str, ...]], list[_Candidate]] = {}
-    for pair in pairs:
-        if pair is not None:
-            key = pair.reference.target, pair.reference.target_keys
-            by_key.setdefault(key, []).append(pair)
-    accepted = []
-    for (target, keys), candidates in by_key.items():
-        asked = {equality_key(value): value for each in candidates for value in each.values}
-        found = _found(reading, target, keys, asked)
-        for each in candidates:
-            each.found = sum(equality_key(value) in found for value in each.values)
-            if each.is_accepted():
-                accepted.append(each)
+def _accepted(reading: Reading, children: list[Child], keys: list[Key]) -> list[_Weighed]:
+    by_id = [key for key in keys if key.keys == _ID]
+    accepted = _weigh(reading, named_pairs(children, by_id), MOST_VALUES)
+    # What was found to the last value needs no further target.
+    settled = {_field(each) for each in accepted if each.is_complete}
+    open_ones = [child for child in children if (child.collection, child.keys) not in settled]
+    known = {(*_field(each), each.reference.target) for each in accepted}
+    pairs = [
+        pair
+        for pair in unnamed_pairs(open_ones, by_id)
+        if (pair.child.collection, pair.child.keys, pair.key.target) not in known
+    ]
+    most = min(MOST_VALUES, max(LEAST_VALUES, MOST_LOOKUPS // max(1, len(pairs))))
+    accepted += _weigh(reading, pairs, most)
+    # A key that is itself a reference is none: what refers to the same does not refer to it.
+    references = {_field(each) for each in accepted}
+    others = [key for key in keys if key.keys != _ID and (key.target, key.keys) not in references]
+    accepted += _by_other_keys(reading, children, others, accepted)
     return accepted
 
 
-def _found(
-    reading: Reading, target: str, keys: tuple[str, ...], asked: Mapping[Hashable, bytes]
-) -> set[Hashable]:
-    definition = reading.state.collections[target].definition
-    path = ".".join(keys)
-    extractor = Extractor([keys])
-    return {
-        equality_key(value)
-        for batch in in_batches(asked.values(), indexed=is_indexed(definition, keys))
-        for document in find_one_of(reading, definition, path, batch, fields=[path])
-        for _, value in extractor.values(document)
+def _by_other_keys(
+    reading: Reading, children: list[Child], keys: list[Key], accepted: list[_Weighed]
+) -> list[_Weighed]:
+    known = {(*_field(each), each.reference.target) for each in accepted}
+    joined = {(each.reference.collection, each.reference.target) for each in accepted}
+    pairs = {
+        pair.reference: pair
+        for found in (
+            named_pairs(children, keys),
+            # A copy of a customer's e-mail address beside the customer's id is no other reference.
+            (
+                pair
+                for pair in same_name_pairs(children, keys)
+                if (pair.child.collection, pair.key.target) not in joined
+            ),
+        )
+        for pair in found
+        if (pair.child.collection, pair.child.keys, pair.key.target) not in known
     }
+    weighed = _weigh(reading, pairs.values(), MOST_VALUES)
+    unique = {pair.reference for pair in pairs.values() if pair.key.unique}
+    best: dict[tuple[str, tuple[str, ...], str], _Weighed] = {}
 
+    def rank(each: _Weighed) -> tuple[float, bool, str]:
+        return -each.found / each.looked_up, each.reference not in unique, each.reference.text()
 
-def _best(accepted: list[_Candidate]) -> list[_Candidate]:
-    """Leave each field one key of a target: the one with the most values, `_id` before others."""
-    best: dict[tuple[str, tuple[str, ...], str], _Candidate] = {}
-
-    def rank(each: _Candidate) -> tuple[float, bool, str]:
-        share = each.found / len(each.values) if each.values else 0
-        return -share, each.reference.target_keys != _ID, each.reference.text()
-
-    for each in sorted(accepted, key=rank):
-        reference = each.reference
-        best.setdefault((reference.collection, reference.keys, reference.target), each)
+    for each in sorted(weighed, key=rank):
+        best.setdefault((*_field(each), each.reference.target), each)
     return list(best.values())
 
 
-def keys_of(path: Path) -> tuple[str, ...]:
-    """Return a path without its arrays."""
-    return tuple(step for step in path if step is not None)
+def _field(each: _Weighed) -> tuple[str, tuple[str, ...]]:
+    return each.reference.collection, each.reference.keys
+
+
+def _dbrefs(
+    reading: Reading, samples: list[Sample], taken: set[tuple[str, tuple[str, ...]]]
+) -> list[_Weighed]:
+    """Return a reference for each place of DBRefs and each collection that they name."""
+    names = {sample.definition.name for sample in samples}
+    weighed = []
+    for sample in samples:
+        for (path, target), dbrefs in sample.dbrefs.items():
+            reference = Reference(sample.definition.name, path, target)
+            if target in names and (reference.collection, reference.keys) not in taken:
+                every = {equality_key(each.value): each.value for each in dbrefs}
+                values = dict(spread(every, MOST_VALUES))
+                found = len(_look_up(reading, target, _ID, values).intersection(values))
+                counts = sample.documents, len(values), found
+                weighed.append(_Weighed(reference, "DBRef", False, *counts))
+    return weighed
+
+
+def _weigh(reading: Reading, pairs: Iterable[Pair], most: int) -> list[_Weighed]:
+    """Look up values of all pairs of a key at once; return those that convince."""
+    by_key: dict[tuple[str, tuple[str, ...]], list[Pair]] = {}
+    values: dict[tuple[str, tuple[str, ...], Kind], dict[Hashable, bytes]] = {}
+    for pair in pairs:
+        by_key.setdefault((pair.key.target, pair.key.keys), []).append(pair)
+        if pair.place not in values:
+            values[pair.place] = dict(spread(pair.child.field.values[pair.kind], most))
+    weighed = []
+    for (target, keys), group in by_key.items():
+        asked: dict[Hashable, bytes] = {}
+        for pair in group:
+            asked.update(values[pair.place])
+        found = _look_up(reading, target, keys, asked)
+        for pair in group:
+            mine = values[pair.place]
+            count = len(found.intersection(mine)) if found else 0
+            if weight.convinces(pair.kind, len(mine), count, named=pair.named):
+                counts = pair.child.sample.documents, len(mine), count
+                weighed.append(_Weighed(pair.reference, "inferred", pair.named, *counts))
+    return weighed
+
+
+def _look_up(
+    reading: Reading, target: str, keys: tuple[str, ...], values: Mapping[Hashable, bytes]
+) -> set[Hashable]:
+    """Return the equality keys of the values that documents of the target have at a path."""
+    definition, path = reading.state.collections[target].definition, ".".join(keys)
+    extractor = Extractor([keys])
+    return {
+        equality_key(value)
+        for batch in in_batches(values.values(), indexed=is_indexed(definition, keys))
+        for document in find_one_of(reading, definition, path, batch, fields=[path])
+        for _, value in extractor.values(document)
+    }

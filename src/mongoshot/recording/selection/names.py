@@ -16,7 +16,8 @@ _RELATIVES = frozenset(
     {"parent", "parents", "ancestor", "ancestors", "child", "children", "sibling", "siblings"}
     | {"root", "previous", "prev", "next", "predecessor", "successor"}
 )
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_a-zA-Z]+")
+_IRREGULAR = {"people": "person", "children": "child"}
+_WORD = re.compile(r"[A-Z]+s?(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_a-zA-Z]+")
 
 
 def words(name: str) -> tuple[str, ...]:
@@ -24,21 +25,21 @@ def words(name: str) -> tuple[str, ...]:
     return tuple(word.lower() for word in _WORD.findall(name))
 
 
-def singular(word: str) -> str:
-    """Return a word without the ending of an English plural, as far as spelling tells."""
-    if word.endswith("ies") and len(word) > 4:
-        return word[:-3] + "y"
-    for ending in ("sses", "shes", "ches", "xes", "zes"):
-        if word.endswith(ending):
-            return word[:-2]
-    if word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 2:
-        return word[:-1]
-    return word
+def same_word(one: str, other: str) -> bool:
+    """Tell whether two words may be the same but for the ending of an English plural."""
+    return not forms(one).isdisjoint(forms(other))
 
 
-def is_plural(word: str) -> bool:
-    """Tell whether a word looks like an English plural."""
-    return singular(word) != word
+def forms(word: str) -> set[str]:
+    """Return a word, and what it may be the plural of as far as spelling tells."""
+    forms = {word, _IRREGULAR.get(word, word)}
+    if word.endswith("ies"):
+        forms.add(word[:-3] + "y")
+    if word.endswith(("ses", "xes", "zes", "hes")):
+        forms.add(word[:-2])
+    if word.endswith("s") and not word.endswith("ss"):
+        forms.add(word[:-1])
+    return forms
 
 
 def subject(path: Path) -> tuple[str, ...]:
@@ -52,7 +53,7 @@ def subject(path: Path) -> tuple[str, ...]:
         while found and found[-1] in _IDENTIFIERS:
             found = found[:-1]
         if found:
-            return (*found[:-1], singular(found[-1]))
+            return found
     return ()
 
 
@@ -66,11 +67,8 @@ def names_collection(path: Path, collection: str) -> bool:
 
     Either name may have words before the other.
     """
-    field = subject(path)
-    found = words(collection)
-    thing = (*found[:-1], singular(found[-1])) if found else ()
-    shorter = min(len(field), len(thing))
-    return shorter > 0 and field[-shorter:] == thing[-shorter:]
+    pairs = list(zip(reversed(subject(path)), reversed(words(collection)), strict=False))
+    return bool(pairs) and same_word(*pairs[0]) and all(one == other for one, other in pairs[1:])
 
 
 def names_itself(path: Path, collection: str) -> bool:
@@ -85,14 +83,15 @@ def names_relative(path: Path) -> bool:
     return bool(found := subject(path)) and (found[-1] in _RELATIVES or found[0] in _RELATIVES)
 
 
-def same_leaf(path: Path, key: Path) -> bool:
-    """Tell whether both end in a field of the same name, other than a mere "id"."""
-    return words(_leaf(path)) == words(_leaf(key)) and words(_leaf(key)) not in (("id",), ())
+def leaf_words(path: Path) -> tuple[str, ...]:
+    """Return the words of a field's own name."""
+    return words(_leaf(path))
 
 
 def looks_like_count(path: Path) -> bool:
     """Tell whether a single number of that name may well count things: `customers`, `children`."""
-    return path[-1] is not None and (is_plural(_leaf(path)) or _leaf(path).endswith("children"))
+    found = words(_leaf(path))
+    return path[-1] is not None and bool(found) and forms(found[-1]) != {found[-1]}
 
 
 def _leaf(path: Path) -> str:

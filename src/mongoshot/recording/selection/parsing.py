@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from mongoshot.errors import InvalidExtendedJSONError, UsageError
 from mongoshot.recording.selection.model import Path, Reference, Root, Selection
 from mongoshot.snapshot.encoding import from_extended_json, to_extended_json
+from mongoshot.snapshot.model import decode
 from mongoshot.snapshot.paths import parse_pattern
 
 Value = TypeVar("Value")
@@ -58,6 +59,12 @@ def check_root(root: Root) -> None:
             f"--sort {name}=… alone chooses nothing, files are sorted by _id: add"
             f" --limit {name}=20, or leave it out"
         )
+    for key, direction in decode(root.sort).items() if root.sort is not None else ():
+        if not isinstance(direction, dict) and (direction is True or direction not in (1, -1)):
+            raise UsageError(
+                f"--sort {name}: {key!r} is sorted by {direction!r:.50}; write 1 for upwards,"
+                " -1 for downwards"
+            )
     for option, count in (("--limit", root.limit), ("--sample", root.sample)):
         if count is not None and count < 1:
             raise UsageError(f"{option} {name}={count}: take at least one document")

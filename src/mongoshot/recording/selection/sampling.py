@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mongoshot.recording.selection.model import Path
@@ -172,9 +172,9 @@ def _forget_maps(sample: Sample) -> None:
     }
 
 
-def spread(values: Iterable[bytes], most: int) -> Iterator[bytes]:
-    """Choose at most that many values, evenly from the first to the last."""
-    every = list(values)
+def spread(values: Mapping[Hashable, bytes], most: int) -> Iterator[tuple[Hashable, bytes]]:
+    """Choose at most that many values with their keys, evenly from the first to the last."""
+    every = list(values.items())
     step = max(1.0, len(every) / most)
     for number in range(min(most, len(every))):
         yield every[int(number * step)]

@@ -53,15 +53,12 @@ def may_be_unnamed(field: Field, kind: str) -> bool:
     return len(texts) >= FEWEST_VALUES and generated >= GENERATED_SHARE * len(texts)
 
 
-def convinces_named(kind: str, looked_up: int, found: int) -> bool:
-    """Tell whether so many of the values convince, where the name speaks for the target."""
-    return found >= (1 if kind in CERTAIN_KINDS else max(1, NAMED_SHARE * looked_up))
-
-
-def convinces_unnamed(kind: str, looked_up: int, found: int) -> bool:
-    """Tell whether so many of the values convince by themselves."""
+def convinces(kind: str, looked_up: int, found: int, *, named: bool) -> bool:
+    """Tell whether so many of the values speak for a reference, with or without its name."""
     if kind in CERTAIN_KINDS:
         return found >= 1
+    if named:
+        return found >= max(1, NAMED_SHARE * looked_up)
     return found >= max(FEWEST_FOUND, UNNAMED_SHARE * looked_up)
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 #: Bytes of one file that are much for a repository, and that most of their hosts refuse.
 _MUCH, _TOO_MUCH = 50 * 10**6, 100 * 10**6
-_MOST_ROWS = 40
+_MOST_ROWS, _MOST_HINTS = 40, 10
 
 _source = database_options("SCENARIO_SOURCE_URL", "SCENARIO_SOURCE_NAME")
 
@@ -229,9 +229,12 @@ class _Asking:
         if existing is None:
             return
         try:
-            difference = summarize(compare(existing, new).collections)
+            changes = compare(existing, new).collections
         except SnapshotDamagedError:
             return  # nobody can use it as it is
+        if not changes:
+            return  # it is kept in another way, or what it was chosen from looks otherwise
+        difference = summarize(changes)
         self.difference = f"changed since revision {existing.manifest.revision}: {difference}"
         if self._is_sure:
             return
@@ -308,9 +311,13 @@ def _show_selected(selected: Selected) -> None:
 def _warn(recorded: Recorded) -> None:
     """Say what is not as somebody would expect of a scenario."""
     snapshot = recorded.snapshot
-    for hint in recorded.hints:
-        met = f"{hint.count:,} of {hint.documents:,} documents looked at"
-        echo(f"note: {hint.path} looks like {hint.looks_like} ({met}): --mask masks it", err=True)
+    if hints := [f"{hint.path} ({hint.looks_like})" for hint in recorded.hints]:
+        more = f" and {len(hints) - _MOST_HINTS} more" if len(hints) > _MOST_HINTS else ""
+        echo(
+            f"note: not masked, and looks like data of people: {', '.join(hints[:_MOST_HINTS])}"
+            f"{more}; to mask one: --mask {recorded.hints[0].path}=RULE",
+            err=True,
+        )
     for mask in recorded.unused_masks:
         echo(f"warning: --mask {mask} has masked nothing", err=True)
     for entry in snapshot.manifest.files:

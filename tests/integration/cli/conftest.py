@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -71,6 +72,39 @@ def run(tmp_path: Path, environment: dict[str, str]) -> Run:
         return subprocess.run(command, check=False, **(settings | options))
 
     return run
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, environment: dict[str, str]) -> Callable[..., tuple[int, str]]:
+    """Type a command on a terminal, and an answer where it asks; returns status and screen."""
+
+    pty = pytest.importorskip("pty")
+
+    def terminal(*words: str, answer: bytes = b"", **variables: str) -> tuple[int, str]:
+        ours, theirs = pty.openpty()
+        command = [sys.executable, "-m", "mongoshot", *words]
+        with subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            env=environment | {"TERM": "xterm"} | variables,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        ) as program:
+            os.close(theirs)
+            screen = b""
+            # Linux tells by an error that the last one to hold the other side is gone.
+            with contextlib.suppress(OSError):
+                while part := os.read(ours, 4096):
+                    screen += part
+                    if answer and b"[y/N]" in screen:
+                        os.write(ours, answer)
+                        answer = b""
+        os.close(ours)
+        return program.returncode, screen.decode()
+
+    return terminal
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import difflib
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -250,10 +250,17 @@ def read_chunks(path: Path) -> Iterator[bytes]:
             yield from bson_chunks(file, path)
 
 
-def bson_chunks(file: IO[bytes], path: Path | str) -> Iterator[bytes]:
+def _damaged(problem: str) -> SnapshotError:
+    return SnapshotDamagedError(f"{problem}; {_REMEDY}")
+
+
+def bson_chunks(
+    file: IO[bytes], path: Path | str, damaged: Callable[[str], SnapshotError] = _damaged
+) -> Iterator[bytes]:
     """Read concatenated BSON documents from where `file` stands; `path` names it in errors.
 
-    Raises SnapshotDamagedError with the offset of what is not a document.
+    Raises what `damaged` makes of a problem (SnapshotDamagedError), with the offset of what is not
+    a document.
     """
     rest, offset = b"", 0
     while block := file.read(CHUNK_SIZE):
@@ -261,16 +268,14 @@ def bson_chunks(file: IO[bytes], path: Path | str) -> Iterator[bytes]:
         try:
             end = whole_documents(buffer)
         except InvalidBSONError as error:
-            raise SnapshotDamagedError(f"{path}, after byte {offset}: {error}; {_REMEDY}") from None
+            raise damaged(f"{path}, after byte {offset}: {error}") from None
         if end:
             yield buffer[:end]
         rest, offset = buffer[end:], offset + end
         if len(rest) > _LARGEST_DOCUMENT:
             break  # no document is that long: it does not end, wherever the file does
     if rest:
-        raise SnapshotDamagedError(
-            f"{path} ends before the document does that begins at byte {offset}; {_REMEDY}"
-        )
+        raise damaged(f"{path} ends before the document does that begins at byte {offset}")
 
 
 def _json_documents(file: IO[bytes], path: Path) -> Iterator[bytes]:

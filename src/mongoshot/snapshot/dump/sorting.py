@@ -36,6 +36,10 @@ _MERGE_BYTES, _MERGE_LEAST = 32 << 20, 1 << 14
 
 _WITH_STRINGS = frozenset({elements.STRING, elements.SYMBOL, elements.DOCUMENT, elements.ARRAY})
 
+#: How an ObjectId begins that is the first element of a document, and what it sorts by.
+_OBJECT_ID = bytes((elements.OBJECT_ID,)) + b"_id\0"
+_OBJECT_ID_RANK = sort_key(bytes((elements.OBJECT_ID,)) + bytes(12))[0]
+
 #: Takes whatever the server does: this decoding only tells whether there is something to look at.
 _LENIENT: CodecOptions[dict[str, object]] = CodecOptions(
     datetime_conversion=DatetimeConversion.DATETIME_MS, unicode_decode_error_handler="replace"
@@ -75,13 +79,16 @@ def _check(chunks: Iterator[bytes], where: str) -> _Ids:
     for chunk in chunks:
         _validate(chunk, where, offset)
         for document in split_documents(chunk):
-            identity = document_id(document)
-            if not identity:
+            if document.startswith(_OBJECT_ID, 4):
+                kind = elements.OBJECT_ID
+            elif identity := document_id(document):
+                kind = identity[0]
+            else:
                 raise damaged(f"{where}: the document at byte {offset} has no _id")
             offset += len(document)
-            kinds.add(identity[0])
+            kinds.add(kind)
             if are_sorted:
-                key = sort_key(identity)
+                key = _key(document)
                 are_sorted = last is None or last < key
                 last = key
     return _Ids(are_sorted, kinds)
@@ -150,4 +157,7 @@ def _without_duplicates(documents: Iterator[bytes], where: str) -> Iterator[byte
 
 
 def _key(document: bytes) -> SortKey:
+    if document.startswith(_OBJECT_ID, 4):
+        # What most ids are; this is where the time goes.
+        return _OBJECT_ID_RANK, document[9:21]
     return sort_key(document_id(document))

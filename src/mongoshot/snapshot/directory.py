@@ -38,9 +38,17 @@ from mongoshot.snapshot.model import (
     join_documents,
     no_progress,
 )
+from mongoshot.snapshot.packing import (
+    UNPACKING_ERRORS,
+    encoding_of,
+    open_unpacked,
+    unpacking_problem,
+)
 
 #: Bytes beyond which no document goes: the server's own limit, 16 MiB and 16 KiB, and a margin.
 _LARGEST_DOCUMENT = 17 << 20
+#: Bytes of such a document as Extended JSON, at most: a byte of BSON becomes less than twelve.
+_LONGEST_LINE = 12 * _LARGEST_DOCUMENT
 
 _REMEDY = "take it from version control again, or capture the scenario anew with --replace"
 
@@ -233,6 +241,8 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise SnapshotDamagedError(f"{path} is missing; {_REMEDY}") from None
+    except UNPACKING_ERRORS as error:
+        raise SnapshotDamagedError(f"{path} {unpacking_problem(error)}; {_REMEDY}") from None
     except OSError as error:
         raise SnapshotDamagedError(f"cannot read {path}: {error.strerror}") from None
 
@@ -241,10 +251,11 @@ def read_chunks(path: Path) -> Iterator[bytes]:
     """Read a file of documents as chunks of whole, concatenated BSON documents.
 
     A `.json` file holds one canonical Extended JSON document a line, any other file concatenated
-    BSON. Raises SnapshotDamagedError with the offset or line of what is not a document.
+    BSON; either may be packed, with `.gz` behind its name. Raises SnapshotDamagedError with the
+    offset or line of what is not a document.
     """
-    with reading(path), path.open("rb") as file:
-        if path.suffix == ".json":
+    with reading(path), open_unpacked(path) as file:
+        if encoding_of(path.name) == ".json":
             yield from join_documents(_json_documents(file, path))
         else:
             yield from bson_chunks(file, path)
@@ -279,7 +290,8 @@ def bson_chunks(
 
 
 def _json_documents(file: IO[bytes], path: Path) -> Iterator[bytes]:
-    for number, line in enumerate(file, 1):
+    # Packed, a line without an end may be a small file.
+    for number, line in enumerate(iter(partial(file.readline, _LONGEST_LINE), b""), 1):
         if not line.strip():
             continue
         try:

@@ -36,6 +36,7 @@ from mongoshot.snapshot.manifest import (
 from mongoshot.snapshot.metadata import metadata_to_json
 from mongoshot.snapshot.model import Collection, Progress, State, no_progress
 from mongoshot.snapshot.names import METADATA_SUFFIX, file_stems
+from mongoshot.snapshot.packing import GZIP_SUFFIX, encoding_of, packing
 
 Format = Literal["bson", "json"]
 
@@ -101,13 +102,15 @@ def write_snapshot(
     *,
     origin: Origin,
     format: Format | None = None,
+    gzip: bool = False,
     replace: bool = False,
     progress: Progress = no_progress,
     before_commit: Callable[[], None] = lambda: None,
 ) -> Snapshot:
     """Write a state as the snapshot directory `path`, and return it, verified and safe on disk.
 
-    Takes JSON for a collection up to 1 MiB and BSON above it, unless `format` says which. An
+    Takes JSON for a collection up to 1 MiB and BSON above it, unless `format` says which; with
+    `gzip`, files of documents are packed. An
     existing snapshot is replaced, with `replace`, in one step at the end, and not touched where it
     holds the same already. `before_commit` may raise to give the new one up.
 
@@ -121,7 +124,7 @@ def write_snapshot(
         aside = path.parent / f".{path.name}.{os.getpid()}.partial"
         aside.mkdir()
         try:
-            files = tuple(_write_files(state, aside, format, progress))
+            files = tuple(_write_files(state, aside, format, gzip, progress))
             snapshot = Snapshot(aside, _manifest(path.name, existing, origin, files))
             snapshot.verify()
             before_commit()
@@ -149,7 +152,7 @@ def _manifest(
 
 
 def _write_files(
-    state: State, directory: Path, format: Format | None, progress: Progress
+    state: State, directory: Path, format: Format | None, gzip: bool, progress: Progress
 ) -> Iterator[FileEntry]:
     collections = state.collections
     data_names = {name: c.definition.data_name or name for name, c in collections.items()}
@@ -157,7 +160,7 @@ def _write_files(
     for name, collection in collections.items():
         if collection.definition.data_name is not None:
             stem = directory / stems[data_names[name]]
-            yield _write_documents(collection, stem, format, progress)
+            yield _write_documents(collection, stem, format, gzip, progress)
         text = metadata_to_json(collection.definition).encode()
         file = directory / (stems[name] + METADATA_SUFFIX)
         _write_synced(file, text)
@@ -165,7 +168,7 @@ def _write_files(
 
 
 def _write_documents(
-    collection: Collection, stem: Path, format: Format | None, progress: Progress
+    collection: Collection, stem: Path, format: Format | None, gzip: bool, progress: Progress
 ) -> FileEntry:
     chunks = collection.chunks()
     if format is None:
@@ -175,7 +178,7 @@ def _write_documents(
                 # All of it before the first byte is written: BSON takes over without a trace.
                 encoded = [_encode_lines(collection.name, chunk) for chunk in small]
                 pairs = zip(small, encoded, strict=True)
-                return _write_encoded(collection, pairs, stem, "json", progress)
+                return _write_encoded(collection, pairs, stem, "json", gzip, progress)
         chunks, format = itertools.chain(small, chunks), "bson"
     return _write_encoded(
         collection,
@@ -185,6 +188,7 @@ def _write_documents(
         ),
         stem,
         format,
+        gzip,
         progress,
     )
 
@@ -202,23 +206,42 @@ def _write_encoded(
     chunks: Iterable[tuple[bytes, bytes]],
     stem: Path,
     format: Format,
+    gzip: bool,
     progress: Progress,
 ) -> FileEntry:
     """Write chunks of documents, each given as BSON and as what goes into the file."""
-    path = stem.parent / f"{stem.name}.{format}"
-    digest, content, documents, size = hashlib.sha256(), hashlib.sha256(), 0, 0
+    path = stem.parent / f"{stem.name}.{format}{GZIP_SUFFIX if gzip else ''}"
+    content, documents = hashlib.sha256(), 0
     with path.open("wb") as file:
-        for chunk, encoded in chunks:
-            content.update(chunk)
-            digest.update(encoded)
-            file.write(encoded)
-            count = count_documents(chunk)
-            documents, size = documents + count, size + len(encoded)
-            progress(collection.name, count)
+        hashed = _Hashed(file)
+        with packing(hashed, packed=gzip) as sink:
+            for chunk, encoded in chunks:
+                content.update(chunk)
+                sink.write(encoded)
+                count = count_documents(chunk)
+                documents += count
+                progress(collection.name, count)
         _sync(file)
+    sha256 = hashed.digest.hexdigest()
     return FileEntry(
-        path.name, collection.name, size, digest.hexdigest(), documents, content.hexdigest()
+        path.name, collection.name, hashed.size, sha256, documents, content.hexdigest()
     )
+
+
+class _Hashed:
+    """Write to a file, and hash what goes into it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.digest, self.size = hashlib.sha256(), 0
+
+    def write(self, data: bytes) -> int:
+        self.digest.update(data)
+        self.size += len(data)
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        self._file.flush()
 
 
 def _encode_lines(name: str, chunk: bytes) -> bytes:
@@ -279,7 +302,7 @@ def _put_in_place(aside: Path, path: Path, existing: Snapshot | None) -> None:
 
 def _is_ours(entry: Path, existing: Snapshot | None) -> bool:
     if existing is None:  # its manifest is damaged, and does not tell
-        return entry.suffix in {".json", ".bson"} and entry.is_file()
+        return encoding_of(entry.name) in {".json", ".bson"} and entry.is_file()
     return entry.name == MANIFEST_NAME or any(
         entry.name == file.name for file in existing.manifest.files
     )

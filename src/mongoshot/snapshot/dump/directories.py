@@ -19,9 +19,10 @@ from urllib.parse import unquote_plus
 
 from mongoshot.errors import DumpError
 from mongoshot.snapshot.dump.definitions import collection_name
-from mongoshot.snapshot.dump.source import GZIP_SUFFIX, damaged, read_text, reading
+from mongoshot.snapshot.dump.source import damaged, read_text, reading
 from mongoshot.snapshot.manifest import MANIFEST_NAME, looks_like_manifest
 from mongoshot.snapshot.names import METADATA_SUFFIX
+from mongoshot.snapshot.packing import GZIP_SUFFIX
 
 DOCUMENTS_SUFFIX = ".bson"
 PRELUDE_NAME = "prelude.json"

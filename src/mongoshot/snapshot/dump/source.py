@@ -9,15 +9,13 @@ from __future__ import annotations
 import contextlib
 import gzip
 import io
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, cast
 
 from mongoshot.errors import DumpError
 from mongoshot.snapshot.directory import bson_chunks
-
-GZIP_SUFFIX = ".gz"
+from mongoshot.snapshot.packing import UNPACKING_ERRORS, open_unpacked, unpacking_problem
 
 #: The two bytes that gzip begins with. https://www.rfc-editor.org/rfc/rfc1952
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -37,9 +35,8 @@ def reading(where: Path | str) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise DumpError(f"there is no {where}; name a dump directory or an archive") from None
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        problem = "it ends too soon" if isinstance(error, EOFError) else str(error)
-        raise damaged(f"{where} cannot be unpacked with gzip: {problem}") from None
+    except UNPACKING_ERRORS as error:
+        raise damaged(f"{where} {unpacking_problem(error)}") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DumpError(f"cannot read {where}: {reason}; make it readable") from None
@@ -71,20 +68,14 @@ class _Begun(io.RawIOBase):
 
 def read_documents(path: Path) -> Iterator[bytes]:
     """Read a `.bson` or `.bson.gz` file as chunks of whole documents. Raises DumpError."""
-    with reading(path), _open(path) as file:
+    with reading(path), open_unpacked(path) as file:
         yield from bson_chunks(file, path, damaged)
 
 
 def read_text(path: Path, at_most: int) -> bytes:
     """Read a small file, packed or not, whole. Raises DumpError where it is larger."""
-    with reading(path), _open(path) as file:
+    with reading(path), open_unpacked(path) as file:
         text = file.read(at_most + 1)
     if len(text) > at_most:
         raise damaged(f"{path} has more than {at_most} bytes, which none of its kind needs")
     return text
-
-
-def _open(path: Path) -> IO[bytes]:
-    if path.suffix == GZIP_SUFFIX:
-        return cast("IO[bytes]", gzip.open(path, "rb"))
-    return path.open("rb")

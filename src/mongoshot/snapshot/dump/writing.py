@@ -10,7 +10,6 @@ https://github.com/mongodb/mongo-tools
 from __future__ import annotations
 
 import contextlib
-import gzip
 import json
 import os
 import re
@@ -19,7 +18,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, cast
 
 import bson
 import psutil
@@ -30,11 +28,11 @@ from mongoshot.snapshot.dump.archives import MAGIC, TERMINATOR, VERSION
 from mongoshot.snapshot.dump.checksum import Checksum
 from mongoshot.snapshot.dump.directories import DOCUMENTS_SUFFIX, PRELUDE_NAME
 from mongoshot.snapshot.dump.limits import Limits, explicit_collations
-from mongoshot.snapshot.dump.source import GZIP_SUFFIX
 from mongoshot.snapshot.elements import count_documents
 from mongoshot.snapshot.metadata import metadata_to_json
 from mongoshot.snapshot.model import Collection, Progress, State, in_creation_order, no_progress
 from mongoshot.snapshot.names import METADATA_SUFFIX, file_stems
+from mongoshot.snapshot.packing import GZIP_SUFFIX, Sink, packing
 
 #: What no server takes in the name of a database on any system.
 #: https://www.mongodb.com/docs/manual/reference/limits/#naming-restrictions
@@ -42,7 +40,6 @@ _NOT_IN_NAMES = frozenset('/\\. "$*<>|:?\0')
 _LONGEST_NAME = 63
 
 _VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+.*")
-_COMPRESSION = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +133,11 @@ def write_archive_file(
 
 
 def write_archive(
-    state: State, file: IO[bytes], target: Target, *, progress: Progress = no_progress
+    state: State, file: Sink, target: Target, *, progress: Progress = no_progress
 ) -> list[str]:
     """Write an archive to a stream; return what `write_directory` does."""
     limits = Limits()
-    with _packing(file, packed=target.packed) as opened:
+    with packing(file, packed=target.packed) as opened:
         opened.write(MAGIC + _prelude(state, target, limits) + TERMINATOR)
         # mongorestore makes collections as they come.
         for definition in in_creation_order(
@@ -173,7 +170,7 @@ def _prelude(state: State, target: Target, limits: Limits) -> bytes:
 
 
 def _write_namespace(
-    file: IO[bytes], collection: Collection, database: str, limits: Limits, progress: Progress
+    file: Sink, collection: Collection, database: str, limits: Limits, progress: Progress
 ) -> None:
     name = collection.definition.data_name or collection.name
     header = {"db": database, "collection": name, "EOF": False, "CRC": bson.Int64(0)}
@@ -194,23 +191,13 @@ def _tool_version() -> str:
 
 
 @contextlib.contextmanager
-def _create(path: Path, *, packed: bool) -> Iterator[IO[bytes]]:
+def _create(path: Path, *, packed: bool) -> Iterator[Sink]:
     path = path.with_name(path.name + GZIP_SUFFIX) if packed else path
     with path.open("xb") as file:
-        with _packing(file, packed=packed) as opened:
+        with packing(file, packed=packed) as opened:
             yield opened
         file.flush()
         os.fsync(file.fileno())
-
-
-@contextlib.contextmanager
-def _packing(file: IO[bytes], *, packed: bool) -> Iterator[IO[bytes]]:
-    if not packed:
-        yield file
-        return
-    # Neither a name nor a time, so that equal states have equal files.
-    with gzip.GzipFile("", "wb", _COMPRESSION, file, mtime=0) as opened:
-        yield cast("IO[bytes]", opened)
 
 
 def _check_directory(path: Path, place: Path, *, replace: bool) -> None:

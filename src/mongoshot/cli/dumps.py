@@ -7,7 +7,7 @@ import datetime
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -35,12 +35,14 @@ _STANDARD = "-"
 @snapshots_path
 @format_option
 @click.option("--db", "database", metavar="DB", help="Which database, where there are several.")
+@click.option("--gzip", "packed", is_flag=True, help="Pack the files of the scenario.")
 @click.option("--replace", is_flag=True, help="Import an existing scenario anew.")
 def import_dump(
     path: str,
     name: str,
     snapshots_path: Path,
     format: str | None,
+    packed: bool,
     database: str | None,
     replace: bool,
 ) -> None:
@@ -75,8 +77,9 @@ def import_dump(
             snapshot = write_snapshot(
                 dump.state,
                 snapshots_path / name,
-                origin=_origin(dump, format),
+                origin=_origin(dump, {"format": format} | ({"gzip": True} if packed else {})),
                 format=check_format(format),
+                gzip=packed,
                 replace=replace,
                 progress=progress,
             )
@@ -156,7 +159,7 @@ def export_dump(
     )
 
 
-def _origin(dump: Dump, format: str | None) -> Origin:
+def _origin(dump: Dump, asked: dict[str, Any]) -> Origin:
     from mongoshot.snapshot.manifest import Origin
 
     now = datetime.datetime.now(datetime.UTC)
@@ -164,7 +167,7 @@ def _origin(dump: Dump, format: str | None) -> Origin:
         server_version=dump.server_version or "unknown",
         captured_at=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
         consistency="none",
-        recipe={"database": dump.database, "import": dump.kind, "format": format},
+        recipe={"database": dump.database, "import": dump.kind} | asked,
     )
 
 

@@ -202,6 +202,35 @@ def test_archives_go_through_pipes(
     assert {entry.name for entry in (tmp_path / "snapshots").iterdir()} == {"piped"}
 
 
+def test_scenarios_are_packed_and_unpacked(
+    every_kind: Snapshot, run: Run, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    path = tmp_path / "snapshots" / "every"
+    shutil.copytree(every_kind.path, path)
+    done = run("convert", "every", "--gzip")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("snapshots/every is packed now, ")
+    shown = run("show", "every").stdout
+    assert shown.count("json, gzip") == len(hash_collections(make_restored(path, make_database())))
+    done = run("convert", "every", "--format", "bson", "--no-gzip")
+    assert done.stdout.startswith("snapshots/every is bson and unpacked now, ")
+    assert Snapshot.load(path).digest == every_kind.digest
+    wrong = run("convert", "every")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "say what to convert it to" in wrong.stderr
+
+
+def make_restored(path: Path, database: Database) -> Database:
+    """Restore a snapshot, change the database, reset it, and return it."""
+    staged = restore(Snapshot.load(path), database)
+    before = hash_collections(database)
+    database["odd"].delete_many({})
+    database["case"].update_many({}, {"$set": {"changed": True}})
+    staged.reset()
+    assert hash_collections(database) == before
+    return database
+
+
 needs_tools = pytest.mark.skipif(
     not (shutil.which("mongodump") and shutil.which("mongorestore")),
     reason="mongodump and mongorestore are not on PATH",

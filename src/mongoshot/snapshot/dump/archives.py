@@ -37,7 +37,7 @@ VERSION = "0.1"
 #: Bytes beyond which no document goes: the server's own limit, 16 MiB and 16 KiB, and a margin.
 _LARGEST_DOCUMENT = 17 << 20
 #: Bytes of metadata that are held in memory, at most.
-_LARGEST_PRELUDE = 1 << 28
+_LARGEST_PRELUDE = 1 << 26
 #: Bytes that wait to be written to the temporary file: of one namespace, and of all.
 _WAITING, _ALL_WAITING = 1 << 18, 1 << 25
 

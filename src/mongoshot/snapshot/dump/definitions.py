@@ -35,11 +35,10 @@ _GONE_OPTIONS = frozenset({b"create", b"autoIndexId"})
 def read_definition(text: bytes, name: str, where: str, note: Note) -> Definition:
     """Make a definition of the metadata of the collection `name`; `where` names it in errors.
 
-    An empty text stands for a collection without options. `note` is told what is left out. Raises
-    DumpError for anything that is not such metadata.
+    `note` is told what is left out. Raises DumpError for anything that is not such metadata.
     """
     try:
-        document: Any = RawBSONDocument(from_extended_json(text) if text.strip() else _EMPTY)
+        document: Any = RawBSONDocument(from_extended_json(text))
         options = _raw(document.get("options"))
         indexes = [_raw(index) for index in document.get("indexes") or []]
         return make_definition(name, options, indexes, note)

@@ -28,8 +28,8 @@ DOCUMENTS_SUFFIX = ".bson"
 PRELUDE_NAME = "prelude.json"
 OPLOG_STEM = "oplog"
 
-#: Bytes of a metadata file, at most: pipelines and validators are limited to 16 MiB as BSON.
-_LARGEST_METADATA = 1 << 26
+#: Bytes of a metadata file, at most: servers do not tell of more in one document.
+_LARGEST_METADATA = 1 << 24
 #: Bytes of the stem of a file whose name is cut.
 _CUT_STEM = 238
 

@@ -207,8 +207,8 @@ def _definition(
     indexes: Mapping[str, list[bytes]],
     note: Callable[[str], None],
 ) -> Definition:
-    if name in metadata:
-        text, where = metadata[name]
+    text, where = metadata.get(name, (b"", ""))
+    if text.strip():
         return read_definition(text, name, where, note)
     return make_definition(name, _EMPTY, indexes.get(name, ()), note)
 

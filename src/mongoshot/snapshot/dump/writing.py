@@ -39,7 +39,7 @@ from mongoshot.snapshot.packing import GZIP_SUFFIX, Sink, packing
 _NOT_IN_NAMES = frozenset('/\\. "$*<>|:?\0')
 _LONGEST_NAME = 63
 
-_VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+.*")
+_VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+([-+].*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ def _write_namespace(
 
 
 def _tool_version() -> str:
-    return f"mongoshot {version('mongoshot')}"
+    return f"{version('mongoshot')}-mongoshot"
 
 
 @contextlib.contextmanager

@@ -55,7 +55,7 @@ def test_an_archive_is_the_one_made_by_hand(packed: bool, state: MemoryState) ->
             for name, c in state.collections.items()
         },
         server_version="6.0.5",
-        tool_version=f"mongoshot {version('mongoshot')}",
+        tool_version=f"{version('mongoshot')}-mongoshot",
         concurrent=1,
     ).prelude()
     for name, data in (

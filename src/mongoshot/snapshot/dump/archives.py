@@ -41,6 +41,9 @@ _LARGEST_PRELUDE = 1 << 26
 #: Bytes that wait to be written to the temporary file: of one namespace, and of all.
 _WAITING, _ALL_WAITING = 1 << 18, 1 << 25
 
+#: Namespaces that have begun and not ended, at most; mongodump has as many as it has threads.
+_MOST_OPEN = 4096
+
 Namespace = tuple[str, str]
 
 _length = struct.Struct("<i").unpack_from
@@ -86,12 +89,14 @@ class Archive:
         Verifies the checksums of all databases. Raises DumpError.
         """
         opened: dict[Namespace, _Receiver] = {}
-        waiting = 0
+        waiting = closed = 0
         while not self._stream.at_end():
             offset = self._stream.offset
             namespace, is_end, checksum = self._read_header()
             receiver = opened.get(namespace)
             if receiver is None:
+                if len(opened) - closed >= _MOST_OPEN:
+                    raise self._damaged(offset, f"more than {_MOST_OPEN} collections are open")
                 kept = spool if namespace[0] == database else None
                 receiver = opened[namespace] = _Receiver(kept)
             if receiver.closed:
@@ -109,6 +114,7 @@ class Archive:
                     f"the documents of {_name(namespace)} do not have the checksum {checksum}",
                 )
             if is_end:
+                closed += 1
                 waiting -= receiver.flush()
         for namespace, receiver in opened.items():
             if not receiver.closed:

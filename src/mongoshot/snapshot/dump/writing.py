@@ -23,7 +23,7 @@ import bson
 import psutil
 
 from mongoshot.errors import DumpError, UsageError
-from mongoshot.snapshot.directory import left_over
+from mongoshot.snapshot.directory import left_over, recover_replaced
 from mongoshot.snapshot.dump.archives import MAGIC, TERMINATOR, VERSION
 from mongoshot.snapshot.dump.checksum import Checksum
 from mongoshot.snapshot.dump.directories import DOCUMENTS_SUFFIX, PRELUDE_NAME
@@ -85,7 +85,9 @@ def write_directory(
     Raises DumpError where something is there, or files cannot be written.
     """
     place = path / target.database
-    _check_directory(path, place, replace=replace)
+    with _translated(place):
+        recover_replaced(place)
+        _check_directory(path, place, replace=replace)
     limits = Limits()
     with _writing(place) as aside:
         aside.mkdir(parents=True)
@@ -208,8 +210,7 @@ def _check_directory(path: Path, place: Path, *, replace: bool) -> None:
     entries = sorted(place.iterdir()) if place.is_dir() else []
     if not entries:
         return
-    suffixes = (DOCUMENTS_SUFFIX, METADATA_SUFFIX, PRELUDE_NAME)
-    strange = [e.name for e in entries if not e.name.removesuffix(GZIP_SUFFIX).endswith(suffixes)]
+    strange = [entry.name for entry in entries if not _is_of_dump(entry)]
     if strange:
         raise DumpError(
             f"{place} is there, and {strange[0]!r} in it is not of a dump: name another directory"
@@ -218,11 +219,16 @@ def _check_directory(path: Path, place: Path, *, replace: bool) -> None:
         raise DumpError(f"{place} is already there; add --replace, or name another directory")
 
 
+def _is_of_dump(entry: Path) -> bool:
+    suffixes = (DOCUMENTS_SUFFIX, METADATA_SUFFIX, PRELUDE_NAME)
+    return entry.name.removesuffix(GZIP_SUFFIX).endswith(suffixes) and not entry.is_dir()
+
+
 @contextlib.contextmanager
 def _writing(place: Path) -> Iterator[Path]:
     """Give the path to write aside at; what is left there in the end goes."""
     aside = place.parent / f".{place.name}.{os.getpid()}.partial"
-    try:
+    with _translated(place):
         place.parent.mkdir(parents=True, exist_ok=True)
         for left, pid in [*left_over(place, "partial"), *left_over(place, "replaced")]:
             if pid == os.getpid() or not psutil.pid_exists(pid):
@@ -231,6 +237,12 @@ def _writing(place: Path) -> Iterator[Path]:
             yield aside
         finally:
             _remove(aside)
+
+
+@contextlib.contextmanager
+def _translated(place: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise DumpError(
             f"cannot write {place}: {error.strerror or error}; what was there before is as it was;"

@@ -189,6 +189,20 @@ def test_other_files_are_no_archives(tmp_path: Path) -> None:
         read(newer, tmp_path)
 
 
+def test_no_more_collections_are_open_than_memory_is_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"c{number}" for number in range(4)]
+    archive = Archive(
+        {("d", name): ("collection", PLAIN) for name in names}, [("d", n, CARTS) for n in names]
+    ).to_bytes()
+    monkeypatch.setattr(archives, "_MOST_OPEN", 4)
+    assert list(read(archive, tmp_path)) == names
+    monkeypatch.setattr(archives, "_MOST_OPEN", 3)
+    with pytest.raises(DumpError, match="more than 3 collections are open"):
+        read(archive, tmp_path)
+
+
 def test_an_oplog_is_said(tmp_path: Path) -> None:
     archive = Archive(
         {("shop", "x"): ("collection", PLAIN), ("", "oplog"): ("", "")},

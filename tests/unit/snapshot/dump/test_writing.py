@@ -5,13 +5,17 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import bson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mongoshot.errors import DumpError, UsageError
 from mongoshot.snapshot.dump.reading import open_dump
@@ -22,7 +26,7 @@ from mongoshot.snapshot.dump.writing import (
     write_directory,
 )
 from mongoshot.snapshot.metadata import metadata_to_json
-from mongoshot.snapshot.model import MemoryState
+from mongoshot.snapshot.model import Collection, Definition, MemoryState
 
 from ....conftest import MakeCollection, MakeState
 from .by_hand import Archive
@@ -156,6 +160,45 @@ def test_a_dump_is_whole_or_absent(
         write_archive_file(full, tmp_path / "a", SHOP, replace=True)
     assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
     assert (tmp_path / "a").read_bytes() == before
+
+
+def test_a_replacement_that_was_killed_is_mended_first(state: MemoryState, tmp_path: Path) -> None:
+    place, _ = write_directory(state, tmp_path, SHOP)
+    place.rename(tmp_path / ".shop.999999999.replaced")
+    (tmp_path / ".shop.999999999.partial").mkdir()
+    with pytest.raises(DumpError, match="shop is already there"):
+        write_directory(state, tmp_path, SHOP)
+    write_directory(state, tmp_path, SHOP, replace=True)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["shop"]
+
+
+names = st.text(
+    st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1
+).filter(lambda name: not name.startswith(("$", "system.")))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.dictionaries(names, st.sets(st.integers(-(2**31), 2**31 - 1)), min_size=1), st.booleans())
+def test_whatever_is_written_is_read(held: dict[str, set[int]], packed: bool) -> None:
+    documents = {name: [bson.encode({"_id": n}) for n in sorted(ids)] for name, ids in held.items()}
+    index = bson.encode({"v": 2, "key": {"_id": 1}, "name": "_id_"})
+    state = MemoryState(
+        "x",
+        {
+            name: Collection(Definition(name, indexes=(index,)), partial(iter, each))
+            for name, each in sorted(documents.items())
+        },
+    )
+    target = Target("d", "6.0.5", packed)
+    with tempfile.TemporaryDirectory() as scratch:
+        write_directory(state, Path(scratch, "dump"), target)
+        write_archive_file(state, Path(scratch, "archive"), target)
+        for path in (Path(scratch, "dump"), Path(scratch, "archive")):
+            with open_dump(path, scratch=Path(scratch)) as dump:
+                assert dump.notes == ()
+                assert dump.state.collections == state.collections
+                read = {n: list(c.documents()) for n, c in dump.state.collections.items()}
+                assert read == documents
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a.b", "a/b", "..", "$a", "x" * 64, "é" * 32])

@@ -8,6 +8,7 @@
     ├── SnapshotError              the files of a snapshot
     │   ├── SnapshotNotFoundError
     │   ├── SnapshotExistsError
+    │   ├── SnapshotTooLargeError  a file too large for a repository
     │   ├── SnapshotDamagedError   they are not what their manifest says
     │   ├── FormatVersionError     written by a newer mongoshot
     │   ├── OverlayError           two scenarios that cannot be laid over each other
@@ -66,6 +67,10 @@ class SnapshotNotFoundError(SnapshotError):
 
 class SnapshotExistsError(SnapshotError):
     """Report a snapshot that is already there and was not to be replaced."""
+
+
+class SnapshotTooLargeError(SnapshotError):
+    """Report a file that would be larger than it may be."""
 
 
 class SnapshotDamagedError(SnapshotError):

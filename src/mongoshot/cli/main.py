@@ -11,6 +11,7 @@ import click
 from mongoshot.cli.capturing import capture, check
 from mongoshot.cli.databases import adopt, diff, disown, restore
 from mongoshot.cli.demo import demo
+from mongoshot.cli.dumps import export_dump, import_dump
 from mongoshot.cli.review import accept, pending, reject, review
 from mongoshot.cli.server import server
 from mongoshot.cli.snapshots import convert, list_snapshots, show, verify
@@ -50,6 +51,8 @@ for command in (
     show,
     verify,
     convert,
+    import_dump,
+    export_dump,
     pending,
     review,
     accept,

@@ -10,6 +10,7 @@ import click
 from mongoshot.cli.options import count_text, size_text, snapshots_path, table
 from mongoshot.cli.progress import progress_bar
 from mongoshot.cli.terminal import echo
+from mongoshot.snapshot.packing import GZIP_SUFFIX, encoding_of
 
 if TYPE_CHECKING:
     from mongoshot.snapshot.directory import Snapshot
@@ -71,7 +72,8 @@ def _row(snapshot: Snapshot, name: str) -> tuple[object, ...]:
     indexes = ", ".join(index["name"] for index in definition.decoded_indexes())
     for entry in snapshot.manifest.files:
         if entry.collection == name and entry.documents is not None:
-            encoding = Path(entry.name).suffix[1:]
+            packed = ", gzip" if entry.name.endswith(GZIP_SUFFIX) else ""
+            encoding = encoding_of(entry.name)[1:] + packed
             size = size_text(entry.bytes)
             return name, definition.type, entry.documents, size, encoding, indexes
     return name, definition.type, 0, "", "", indexes
@@ -102,10 +104,9 @@ def verify(context: click.Context, name: str, snapshots_path: Path) -> None:
 @click.command()
 @click.argument("name")
 @snapshots_path
-@click.option(
-    "--format", type=click.Choice(["bson", "json"]), required=True, help="The other encoding."
-)
-def convert(name: str, snapshots_path: Path, format: str) -> None:
+@click.option("--format", type=click.Choice(["bson", "json"]), help="The other encoding.")
+@click.option("--gzip/--no-gzip", default=None, help="Pack the files of documents, or unpack them.")
+def convert(name: str, snapshots_path: Path, format: str | None, gzip: bool | None) -> None:
     """Write the scenario NAME in the other encoding; what it holds stays the same."""
     from dataclasses import replace
 
@@ -113,20 +114,34 @@ def convert(name: str, snapshots_path: Path, format: str) -> None:
     from mongoshot.snapshot.directory import load_scenario
     from mongoshot.snapshot.writer import check_format, write_snapshot
 
+    if format is None and gzip is None:
+        raise click.UsageError(
+            "say what to convert it to: --format bson or json, --gzip or --no-gzip"
+        )
     snapshot = load_scenario(name, snapshots_path)
     snapshot.verify()
     origin = snapshot.manifest.origin
+    is_packed = any(entry.name.endswith(GZIP_SUFFIX) for entry in snapshot.manifest.files)
+    packed = is_packed if gzip is None else gzip
+    # Who captured it asked for a format, or for none, which takes the one that fits a collection.
+    chosen = check_format(origin.recipe.get("format") if format is None else format)
+    recipe = {key: value for key, value in origin.recipe.items() if key != "gzip"}
+    recipe |= {"format": chosen} | ({"gzip": True} if packed else {})
     try:
         with progress_bar("converting") as progress:
             converted = write_snapshot(
                 snapshot,
                 snapshot.path,
-                origin=replace(origin, recipe=origin.recipe | {"format": format}),
-                format=check_format(format),
+                origin=replace(origin, recipe=recipe),
+                format=chosen,
+                gzip=packed,
                 replace=True,
                 progress=progress,
             )
     except NotRepresentableError as error:
         raise NotRepresentableError(f"{snapshot.path} keeps its encoding: {error}") from None
     size = size_text(sum(entry.bytes for entry in converted.manifest.files))
-    echo(f"{converted.path} is {format} now, {size}, digest unchanged")
+    said = [] if format is None else [format]
+    if gzip is not None:
+        said.append("packed" if packed else "unpacked")
+    echo(f"{converted.path} is {' and '.join(said)} now, {size}, digest unchanged")

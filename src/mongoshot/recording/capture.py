@@ -175,6 +175,8 @@ class _Recording:
                 path,
                 origin=self._conclude,
                 format=self._request.format,
+                gzip=self._request.gzip,
+                largest_file=conduct.largest_file,
                 replace=replace,
                 progress=conduct.progress,
                 before_commit=conduct.before_commit,

@@ -25,6 +25,8 @@ CACHE_VARIABLE = "MONGOSHOT_CACHE"
 
 _DAY = 24 * 60 * 60
 _UNUSED_DAYS = 30
+#: Bytes of all entries together, from which on those go that were not used for the longest time.
+_LARGEST = 8 << 30
 
 #: Names of entries: a directory given by the user may hold files of others, which are left alone.
 _ENTRY = re.compile(r"[0-9a-f]{64}\.[a-z]+")
@@ -63,7 +65,10 @@ class Stamp:
 
 
 class Cache:
-    """Keep entries by name: whole or absent, the user's alone, gone when unused for 30 days."""
+    """Keep entries by name: whole or absent, the user's alone, gone when unused for 30 days.
+
+    Where all of them take more than 8 GiB, what was not used for the longest time goes earlier.
+    """
 
     def __init__(self) -> None:
         """Use the directory that MONGOSHOT_CACHE names, else the one that the system has for it."""
@@ -136,21 +141,24 @@ class Cache:
             raise
 
     def _sweep(self) -> None:
-        """Remove what nobody has used for long, and what killed writers left."""
+        """Remove what nobody has used for long, what is too much, and what killed writers left."""
         if self._swept:
             return
         self._swept = True
-        now = time.time()
+        now, size = time.time(), 0
+        entries: list[tuple[float, int, Path]] = []
         for entry in list(os.scandir(self._directory)):
-            if _ENTRY.fullmatch(entry.name):
-                kept = _UNUSED_DAYS * _DAY
-            elif _ASIDE.fullmatch(entry.name):
-                kept = _DAY
-            else:
-                continue
             with contextlib.suppress(OSError):  # another process may have been faster
-                if now - entry.stat().st_mtime > kept:
+                status = entry.stat()
+                if _ENTRY.fullmatch(entry.name):
+                    entries.append((status.st_mtime, status.st_size, Path(entry)))
+                elif _ASIDE.fullmatch(entry.name) and now - status.st_mtime > _DAY:
                     Path(entry).unlink()
+        for used, taken, path in sorted(entries, reverse=True):
+            size += taken
+            if now - used > _UNUSED_DAYS * _DAY or size > _LARGEST:
+                with contextlib.suppress(OSError):
+                    path.unlink()
 
 
 def _directory() -> Path:

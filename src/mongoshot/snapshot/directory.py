@@ -7,7 +7,7 @@ import difflib
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -38,9 +38,17 @@ from mongoshot.snapshot.model import (
     join_documents,
     no_progress,
 )
+from mongoshot.snapshot.packing import (
+    UNPACKING_ERRORS,
+    encoding_of,
+    open_unpacked,
+    unpacking_problem,
+)
 
 #: Bytes beyond which no document goes: the server's own limit, 16 MiB and 16 KiB, and a margin.
 _LARGEST_DOCUMENT = 17 << 20
+#: Bytes of such a document as Extended JSON, at most: a byte of BSON becomes less than twelve.
+_LONGEST_LINE = 12 * _LARGEST_DOCUMENT
 
 _REMEDY = "take it from version control again, or capture the scenario anew with --replace"
 
@@ -233,6 +241,8 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise SnapshotDamagedError(f"{path} is missing; {_REMEDY}") from None
+    except UNPACKING_ERRORS as error:
+        raise SnapshotDamagedError(f"{path} {unpacking_problem(error)}; {_REMEDY}") from None
     except OSError as error:
         raise SnapshotDamagedError(f"cannot read {path}: {error.strerror}") from None
 
@@ -241,19 +251,27 @@ def read_chunks(path: Path) -> Iterator[bytes]:
     """Read a file of documents as chunks of whole, concatenated BSON documents.
 
     A `.json` file holds one canonical Extended JSON document a line, any other file concatenated
-    BSON. Raises SnapshotDamagedError with the offset or line of what is not a document.
+    BSON; either may be packed, with `.gz` behind its name. Raises SnapshotDamagedError with the
+    offset or line of what is not a document.
     """
-    with reading(path), path.open("rb") as file:
-        if path.suffix == ".json":
+    with reading(path), open_unpacked(path) as file:
+        if encoding_of(path.name) == ".json":
             yield from join_documents(_json_documents(file, path))
         else:
             yield from bson_chunks(file, path)
 
 
-def bson_chunks(file: IO[bytes], path: Path | str) -> Iterator[bytes]:
+def _damaged(problem: str) -> SnapshotError:
+    return SnapshotDamagedError(f"{problem}; {_REMEDY}")
+
+
+def bson_chunks(
+    file: IO[bytes], path: Path | str, damaged: Callable[[str], SnapshotError] = _damaged
+) -> Iterator[bytes]:
     """Read concatenated BSON documents from where `file` stands; `path` names it in errors.
 
-    Raises SnapshotDamagedError with the offset of what is not a document.
+    Raises what `damaged` makes of a problem (SnapshotDamagedError), with the offset of what is not
+    a document.
     """
     rest, offset = b"", 0
     while block := file.read(CHUNK_SIZE):
@@ -261,20 +279,19 @@ def bson_chunks(file: IO[bytes], path: Path | str) -> Iterator[bytes]:
         try:
             end = whole_documents(buffer)
         except InvalidBSONError as error:
-            raise SnapshotDamagedError(f"{path}, after byte {offset}: {error}; {_REMEDY}") from None
+            raise damaged(f"{path}, after byte {offset}: {error}") from None
         if end:
             yield buffer[:end]
         rest, offset = buffer[end:], offset + end
         if len(rest) > _LARGEST_DOCUMENT:
             break  # no document is that long: it does not end, wherever the file does
     if rest:
-        raise SnapshotDamagedError(
-            f"{path} ends before the document does that begins at byte {offset}; {_REMEDY}"
-        )
+        raise damaged(f"{path} ends before the document does that begins at byte {offset}")
 
 
 def _json_documents(file: IO[bytes], path: Path) -> Iterator[bytes]:
-    for number, line in enumerate(file, 1):
+    # Packed, a line without an end may be a small file.
+    for number, line in enumerate(iter(partial(file.readline, _LONGEST_LINE), b""), 1):
         if not line.strip():
             continue
         try:

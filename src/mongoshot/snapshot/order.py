@@ -11,7 +11,7 @@ from typing import Any
 import bson
 
 from mongoshot.snapshot import elements
-from mongoshot.snapshot.elements import framed
+from mongoshot.snapshot.elements import framed, iterate_elements
 
 _RANKS = {
     kind: rank
@@ -37,24 +37,56 @@ _RANKS = {
     )
     for kind in kinds
 }
-_NUMBERS = frozenset({elements.INT32, elements.INT64, elements.DOUBLE})
-_LITTLE_ENDIAN = frozenset({elements.DATE, elements.TIMESTAMP})
+_INTEGERS = frozenset({elements.INT32, elements.INT64})
+_FRACTIONS = frozenset({elements.DOUBLE, elements.DECIMAL128})
+_BEFORE_NUMBERS = (_RANKS[elements.INT32] - 0.5, b"")
+
+#: What an id sorts by; only such keys compare with each other.
+SortKey = tuple[float, Any]
 
 
 def in_order(identities: Iterable[bytes]) -> list[bytes]:
-    """Sort ids (as `document_id` gives them) as the server does; documents among them by bytes."""
-    return sorted(identities, key=_key)
+    """Sort ids (as `document_id` gives them) as the server does; equal ones by their bytes."""
+    return sorted(identities, key=lambda identity: (sort_key(identity), identity[1:]))
 
 
-def _key(identity: bytes) -> tuple[int, Any, bytes]:
-    kind, raw = identity[0], identity[1:]
-    value: Any = 0
-    if kind in _NUMBERS:
-        value = bson.decode(framed(identity[:1] + b"\0" + raw))[""]
-    elif kind == elements.DECIMAL128:
-        value = float(str(bson.decode(framed(identity[:1] + b"\0" + raw))[""]))
-    elif kind in _LITTLE_ENDIAN:
-        value = int.from_bytes(raw, "little", signed=kind == elements.DATE)
-    if value != value:  # NaN, which comes before all numbers
-        value = float("-inf")
-    return _RANKS.get(kind, len(_RANKS)), value, raw[4:] if kind == elements.STRING else raw
+def sort_key(identity: bytes) -> SortKey:
+    """Give what an id (as `document_id` gives it) sorts by, under the simple collation.
+
+    Two keys are equal where the server takes the ids for the same: 1, 1.0 and Decimal128("1").
+    """
+    return _key(identity[0], identity[1:])
+
+
+def _key(kind: int, raw: bytes) -> SortKey:
+    rank = _RANKS.get(kind, len(_RANKS))
+    if kind == elements.OBJECT_ID:
+        return rank, raw
+    if kind in _INTEGERS:
+        return rank, int.from_bytes(raw, "little", signed=True)
+    if kind in _FRACTIONS:
+        return _fraction_key(rank, framed(bytes((kind, 0)) + raw))
+    if kind in (elements.STRING, elements.SYMBOL, elements.CODE):
+        return rank, raw[4:]
+    if kind in (elements.DOCUMENT, elements.ARRAY):
+        members = iterate_elements(raw)
+        return rank, tuple(_member_key(each, name, raw[a:b]) for each, name, a, b in members)
+    if kind == elements.BINARY:
+        return rank, (raw[:4][::-1], raw[4:])
+    if kind in (elements.DATE, elements.TIMESTAMP):
+        return rank, int.from_bytes(raw, "little", signed=kind == elements.DATE)
+    return rank, raw
+
+
+def _member_key(kind: int, name: bytes, raw: bytes) -> tuple[float, bytes, Any]:
+    rank, value = _key(kind, raw)
+    return rank, name, value
+
+
+def _fraction_key(rank: int, document: bytes) -> SortKey:
+    value = bson.decode(document)[""]
+    if isinstance(value, bson.Decimal128):
+        value = value.to_decimal()
+        if value.is_nan():
+            return _BEFORE_NUMBERS
+    return _BEFORE_NUMBERS if value != value else (rank, value)

@@ -6,10 +6,11 @@ import contextlib
 import hashlib
 import itertools
 import os
+import shlex
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Literal, get_args
+from typing import BinaryIO, Literal, NamedTuple, get_args
 
 import psutil
 
@@ -21,6 +22,7 @@ from mongoshot.errors import (
     SnapshotError,
     SnapshotExistsError,
     SnapshotNotFoundError,
+    SnapshotTooLargeError,
     UsageError,
 )
 from mongoshot.snapshot.directory import Snapshot, check_name, left_over
@@ -36,6 +38,7 @@ from mongoshot.snapshot.manifest import (
 from mongoshot.snapshot.metadata import metadata_to_json
 from mongoshot.snapshot.model import Collection, Progress, State, no_progress
 from mongoshot.snapshot.names import METADATA_SUFFIX, file_stems
+from mongoshot.snapshot.packing import GZIP_SUFFIX, encoding_of, packing
 
 Format = Literal["bson", "json"]
 
@@ -104,20 +107,24 @@ def write_snapshot(
     *,
     origin: Origin | Callable[[], Origin],
     format: Format | None = None,
+    gzip: bool = False,
+    largest_file: int | None = None,
     replace: bool = False,
     progress: Progress = no_progress,
     before_commit: BeforeCommit | None = None,
 ) -> Snapshot:
     """Write a state as the snapshot directory `path`, and return it, verified and safe on disk.
 
-    Takes JSON for a collection up to 1 MiB and BSON above it, unless `format` says which. An
-    existing snapshot is replaced, with `replace`, in one step at the end, and not touched where it
-    holds the same already. `origin` may be a function, which is called when all has been read.
-    `before_commit` is given the snapshot that is to be replaced, None where there is none, and the
-    new one, verified, where it differs. Either may raise to give the new one up.
+    Takes JSON for a collection up to 1 MiB and BSON above it, unless `format` says which; with
+    `gzip`, files of documents are packed. An existing snapshot is replaced, with `replace`, in one
+    step at the end, and not touched where it holds the same already. `origin` may be a function,
+    which is called when all has been read. `before_commit` is given the snapshot that is to be
+    replaced, None where there is none, and the new one, verified, where it differs. Either may
+    raise to give the new one up.
 
-    Raises SnapshotExistsError, NotRepresentableError, and SnapshotError where the files cannot be
-    written (a full disk); the previous snapshot is then as it was.
+    Raises SnapshotExistsError, NotRepresentableError, SnapshotTooLargeError for a file of more than
+    `largest_file` bytes, and SnapshotError where the files cannot be written (a full disk); the
+    previous snapshot is then as it was.
     """
     existing = check_target(path, replace=replace)
     with _translated(path):
@@ -126,7 +133,8 @@ def write_snapshot(
         aside = path.parent / f".{path.name}.{os.getpid()}.partial"
         aside.mkdir()
         try:
-            files = tuple(_write_files(state, aside, format, progress))
+            form = _Form(format, gzip, largest_file)
+            files = tuple(_write_files(state, aside, form, progress))
             origin = origin() if callable(origin) else origin
             snapshot = Snapshot(aside, _manifest(path.name, existing, origin, files))
             snapshot.verify()
@@ -155,8 +163,16 @@ def _manifest(
     return Manifest(name, same.revision + 1, origin, files)
 
 
+class _Form(NamedTuple):
+    """Say how files of documents are written, and how many bytes one may have."""
+
+    format: Format | None
+    gzip: bool
+    most: int | None
+
+
 def _write_files(
-    state: State, directory: Path, format: Format | None, progress: Progress
+    state: State, directory: Path, form: _Form, progress: Progress
 ) -> Iterator[FileEntry]:
     collections = state.collections
     data_names = {name: c.definition.data_name or name for name, c in collections.items()}
@@ -164,7 +180,7 @@ def _write_files(
     for name, collection in collections.items():
         if collection.definition.data_name is not None:
             stem = directory / stems[data_names[name]]
-            yield _write_documents(collection, stem, format, progress)
+            yield _write_documents(collection, stem, form, progress)
         text = metadata_to_json(collection.definition).encode()
         file = directory / (stems[name] + METADATA_SUFFIX)
         _write_synced(file, text)
@@ -172,9 +188,10 @@ def _write_files(
 
 
 def _write_documents(
-    collection: Collection, stem: Path, format: Format | None, progress: Progress
+    collection: Collection, stem: Path, form: _Form, progress: Progress
 ) -> FileEntry:
     chunks = collection.chunks()
+    format = form.format
     if format is None:
         small = list(_until_larger_than(chunks, JSON_LIMIT))
         if sum(map(len, small)) <= JSON_LIMIT:
@@ -182,7 +199,9 @@ def _write_documents(
                 # All of it before the first byte is written: BSON takes over without a trace.
                 encoded = [_encode_lines(collection.name, chunk) for chunk in small]
                 pairs = zip(small, encoded, strict=True)
-                return _write_encoded(collection, pairs, stem, "json", progress)
+                return _write_encoded(
+                    collection, pairs, stem, form._replace(format="json"), progress
+                )
         chunks, format = itertools.chain(small, chunks), "bson"
     return _write_encoded(
         collection,
@@ -191,7 +210,7 @@ def _write_documents(
             for chunk in chunks
         ),
         stem,
-        format,
+        form._replace(format=format),
         progress,
     )
 
@@ -208,24 +227,54 @@ def _write_encoded(
     collection: Collection,
     chunks: Iterable[tuple[bytes, bytes]],
     stem: Path,
-    format: Format,
+    form: _Form,
     progress: Progress,
 ) -> FileEntry:
     """Write chunks of documents, each given as BSON and as what goes into the file."""
-    path = stem.parent / f"{stem.name}.{format}"
-    digest, content, documents, size = hashlib.sha256(), hashlib.sha256(), 0, 0
+    path = stem.parent / f"{stem.name}.{form.format}{GZIP_SUFFIX if form.gzip else ''}"
+    content, documents = hashlib.sha256(), 0
     with path.open("wb") as file:
-        for chunk, encoded in chunks:
-            content.update(chunk)
-            digest.update(encoded)
-            file.write(encoded)
-            count = count_documents(chunk)
-            documents, size = documents + count, size + len(encoded)
-            progress(collection.name, count)
+        hashed = _Hashed(file)
+        with packing(hashed, packed=form.gzip) as sink:
+            for chunk, encoded in chunks:
+                content.update(chunk)
+                sink.write(encoded)
+                if form.most is not None and hashed.size > form.most:
+                    raise SnapshotTooLargeError(_too_large(collection.name, path.name, form))
+                count = count_documents(chunk)
+                documents += count
+                progress(collection.name, count)
         _sync(file)
+    sha256 = hashed.digest.hexdigest()
     return FileEntry(
-        path.name, collection.name, size, digest.hexdigest(), documents, content.hexdigest()
+        path.name, collection.name, hashed.size, sha256, documents, content.hexdigest()
     )
+
+
+def _too_large(collection: str, file: str, form: _Form) -> str:
+    name = shlex.quote(collection)
+    packed = "" if form.gzip else " add --gzip to pack them,"
+    return (
+        f"{file} would have more than {(form.most or 0) // 10**6} MB, which is too much for a"
+        f" repository: take fewer of its documents with --limit {name}=1000 or --query, or none"
+        f" with --exclude {name},{packed} or --large to have it all the same"
+    )
+
+
+class _Hashed:
+    """Write to a file, and hash what goes into it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.digest, self.size = hashlib.sha256(), 0
+
+    def write(self, data: bytes) -> int:
+        self.digest.update(data)
+        self.size += len(data)
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        self._file.flush()
 
 
 def _encode_lines(name: str, chunk: bytes) -> bytes:
@@ -295,7 +344,7 @@ def _put_in_place(aside: Path, path: Path, existing: Snapshot | None) -> None:
 
 def _is_ours(entry: Path, existing: Snapshot | None) -> bool:
     if existing is None:  # its manifest is damaged, and does not tell
-        return entry.suffix in {".json", ".bson"} and entry.is_file()
+        return encoding_of(entry.name) in {".json", ".bson"} and entry.is_file()
     return entry.name == MANIFEST_NAME or any(
         entry.name == file.name for file in existing.manifest.files
     )

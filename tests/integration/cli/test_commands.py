@@ -21,7 +21,7 @@ from .conftest import Run
 
 MakeDatabase = Callable[[], Database]
 COMMANDS = (
-    "demo capture restore diff list show verify convert"  # noqa: SIM905
+    "demo capture restore diff list show verify convert import export"  # noqa: SIM905
     " pending review accept reject adopt disown server".split()
 )
 

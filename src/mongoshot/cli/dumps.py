@@ -1,0 +1,214 @@
+"""Commands on dumps of mongodump: import, export."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from mongoshot.cli.options import (
+    count_text,
+    format_option,
+    size_text,
+    snapshots_path,
+)
+from mongoshot.cli.progress import progress_bar
+from mongoshot.cli.terminal import echo
+from mongoshot.errors import UsageError
+
+if TYPE_CHECKING:
+    from mongoshot.snapshot.directory import Snapshot
+    from mongoshot.snapshot.dump.reading import Dump
+    from mongoshot.snapshot.manifest import Origin
+
+_STANDARD = "-"
+
+
+@click.command("import")
+@click.argument("path")
+@click.argument("name")
+@snapshots_path
+@format_option
+@click.option("--db", "database", metavar="DB", help="Which database, where there are several.")
+@click.option("--gzip", "packed", is_flag=True, help="Pack the files of the scenario.")
+@click.option("--replace", is_flag=True, help="Import an existing scenario anew.")
+def import_dump(
+    path: str,
+    name: str,
+    snapshots_path: Path,
+    format: str | None,
+    packed: bool,
+    database: str | None,
+    replace: bool,
+) -> None:
+    r"""Import a dump of mongodump as the scenario NAME.
+
+    PATH is a dump directory, of one database or of several, an archive, or - for an archive that
+    comes from standard input. What is packed with gzip is unpacked.
+
+    \b
+    mongoshot import dump/shop checkout
+    ssh backup cat shop.archive.gz | mongoshot import - checkout
+    """
+    from mongoshot.snapshot.directory import check_name
+    from mongoshot.snapshot.dump.reading import open_dump
+    from mongoshot.snapshot.writer import check_format, check_target, write_snapshot
+
+    check_name(name)
+    place = Path("standard input" if path == _STANDARD else path)
+    before = check_target(snapshots_path / name, replace=replace)
+    with contextlib.ExitStack() as stack:
+        with progress_bar("reading") as progress:
+            dump = stack.enter_context(
+                open_dump(
+                    place,
+                    scratch=_existing(snapshots_path),
+                    database=database,
+                    standard_input=_standard_input() if path == _STANDARD else None,
+                    progress=progress,
+                )
+            )
+        with progress_bar("writing") as progress:
+            snapshot = write_snapshot(
+                dump.state,
+                snapshots_path / name,
+                origin=_origin(dump, {"format": format} | ({"gzip": True} if packed else {})),
+                format=check_format(format),
+                gzip=packed,
+                replace=replace,
+                progress=progress,
+            )
+        _warn(dump.notes)
+        if before is not None and before.manifest == snapshot.manifest:
+            echo(f"{snapshot.path}: nothing has changed since revision {before.manifest.revision}")
+            return
+        source = f"the database {dump.database} of {place}"
+        echo(f"imported {snapshot.path} from {source}: {_contents(snapshot)}")
+
+
+@click.command("export")
+@click.argument("name")
+@click.argument("path")
+@snapshots_path
+@click.option("--archive", is_flag=True, help="Write an archive, PATH, or - for standard output.")
+@click.option("--gzip", "packed", is_flag=True, help="Pack it with gzip.")
+@click.option(
+    "--db",
+    "database",
+    metavar="DB",
+    help="Name of the database in the dump.  [default: that of the capture]",
+)
+@click.option("--replace", is_flag=True, help="Write over a dump that is there.")
+def export_dump(
+    name: str,
+    path: str,
+    snapshots_path: Path,
+    archive: bool,
+    packed: bool,
+    database: str | None,
+    replace: bool,
+) -> None:
+    r"""Export the scenario NAME as mongodump would write it, for mongorestore.
+
+    PATH is the directory that gets one of the database, PATH/DB.
+
+    \b
+    mongoshot export checkout dump && mongorestore --drop dump
+    mongoshot export checkout - --archive | mongorestore --drop --archive
+    """
+    from mongoshot.snapshot.directory import load_scenario
+    from mongoshot.snapshot.dump.writing import (
+        Target,
+        write_archive,
+        write_archive_file,
+        write_directory,
+    )
+
+    if path == _STANDARD and not archive:
+        raise UsageError("a dump directory cannot go to standard output; add --archive")
+    snapshot = load_scenario(name, snapshots_path)
+    origin = snapshot.manifest.origin
+    known = origin.recipe.get("database")
+    of_capture = known if isinstance(known, str) and known else snapshot.name
+    target = Target(of_capture if database is None else database, origin.server_version, packed)
+    with progress_bar("verifying") as progress:
+        snapshot.verify(progress)
+    with progress_bar("writing") as progress:
+        if path == _STANDARD:
+            with _standard_output() as stream:
+                notes = write_archive(snapshot, stream, target, progress=progress)
+        elif archive:
+            notes = write_archive_file(
+                snapshot, Path(path), target, replace=replace, progress=progress
+            )
+        else:
+            place, notes = write_directory(
+                snapshot, Path(path), target, replace=replace, progress=progress
+            )
+            path = str(place)
+    _warn(notes)
+    where = "standard output" if path == _STANDARD else path
+    echo(
+        f"exported {snapshot.path} as the database {target.database} to {where}",
+        err=path == _STANDARD,
+    )
+
+
+def _origin(dump: Dump, asked: dict[str, Any]) -> Origin:
+    from mongoshot.snapshot.manifest import Origin
+
+    now = datetime.datetime.now(datetime.UTC)
+    return Origin(
+        server_version=dump.server_version or "unknown",
+        captured_at=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        consistency="none",
+        recipe={"database": dump.database, "import": dump.kind} | asked,
+    )
+
+
+def _existing(directory: Path) -> Path:
+    """Give the nearest directory that is there already, on the disk that the snapshot goes to."""
+    resolved = directory.absolute()
+    return next(each for each in (resolved, *resolved.parents) if each.is_dir())
+
+
+def _standard_input() -> IO[bytes]:
+    if sys.stdin.isatty():
+        raise UsageError("standard input is a terminal: pipe an archive to it, or name a file")
+    return sys.stdin.buffer
+
+
+@contextlib.contextmanager
+def _standard_output() -> Iterator[IO[bytes]]:
+    if sys.stdout.isatty():
+        raise UsageError("standard output is a terminal: pipe it to mongorestore, or name a file")
+    try:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        raise UsageError(
+            f"cannot write to standard output: {error.strerror}; make room there, or let it go"
+            " elsewhere"
+        ) from None
+
+
+def _warn(notes: Iterable[str]) -> None:
+    for note in notes:
+        echo(f"warning: {note}", err=True)
+
+
+def _contents(snapshot: Snapshot) -> str:
+    files = snapshot.manifest.files
+    return ", ".join(
+        [
+            count_text(len(snapshot.collections), "collection"),
+            count_text(sum(entry.documents or 0 for entry in files), "document"),
+            size_text(sum(entry.bytes for entry in files)),
+            f"revision {snapshot.manifest.revision}",
+        ]
+    )

@@ -1,0 +1,165 @@
+"""Dump directories: a `.bson` and a `.metadata.json` file for each collection of a database.
+
+Names of collections are escaped like the query of a URL. An escaped one of more than 238 bytes is
+cut to 208, and `%24` and a hash follow; then the metadata says the name. `--gzip` adds `.gz`.
+
+Source: `mongodump/prepare.go`, `mongorestore/filepath.go` of
+https://github.com/mongodb/mongo-tools
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote_plus
+
+from mongoshot.errors import DumpError
+from mongoshot.snapshot.dump.definitions import collection_name
+from mongoshot.snapshot.dump.source import damaged, read_text, reading
+from mongoshot.snapshot.manifest import MANIFEST_NAME, looks_like_manifest
+from mongoshot.snapshot.names import METADATA_SUFFIX
+from mongoshot.snapshot.packing import GZIP_SUFFIX
+
+DOCUMENTS_SUFFIX = ".bson"
+PRELUDE_NAME = "prelude.json"
+OPLOG_STEM = "oplog"
+
+#: Bytes of a metadata file, at most: servers do not tell of more in one document.
+_LARGEST_METADATA = 1 << 24
+#: Bytes of the stem of a file whose name is cut.
+_CUT_STEM = 238
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseFiles:
+    """Hold the files of one database: those of documents and of metadata, by collection.
+
+    `others` are those that mongodump does not write.
+    """
+
+    documents: dict[str, Path]
+    metadata: dict[str, Path]
+    others: tuple[str, ...]
+
+
+def find_databases(path: Path) -> dict[str, Path]:
+    """Find the databases of a dump directory, by name: itself, or those in it.
+
+    Raises DumpError where there is none.
+    """
+    with reading(path):
+        entries = sorted(path.iterdir())
+        manifest = path / MANIFEST_NAME
+        if manifest.is_file() and looks_like_manifest(manifest.read_bytes()):
+            raise DumpError(f"{path} is a snapshot, not a dump: use it as it is")
+        within = {
+            entry.name: entry
+            for entry in entries
+            if entry.is_dir() and any(map(_is_of_collection, entry.iterdir()))
+        }
+    own = [entry for entry in entries if _is_of_collection(entry) and not _is_oplog(entry)]
+    if own and within:
+        raise DumpError(
+            f"{path} holds collections ({own[0].name}) and databases ({min(within)}): name the"
+            " directory of one database"
+        )
+    if own:
+        return {path.resolve().name: path}
+    if not within:
+        raise DumpError(
+            f"{path} holds no dump: there is no {DOCUMENTS_SUFFIX} and no {METADATA_SUFFIX} file in"
+            " it or below; name the directory that mongodump made (--out), or an archive"
+        )
+    return within
+
+
+def has_oplog(path: Path) -> bool:
+    """Tell whether a dump was made with --oplog."""
+    with reading(path):
+        return any(map(_is_oplog, path.iterdir()))
+
+
+def list_files(directory: Path) -> DatabaseFiles:
+    """List the files of one database. Raises DumpError where they contradict each other."""
+    documents: dict[str, Path] = {}
+    metadata: dict[str, Path] = {}
+    others = []
+    with reading(directory):
+        entries = sorted(directory.iterdir())
+    for entry in entries:
+        stem, found = _stem(entry), documents
+        if stem.endswith(METADATA_SUFFIX):
+            stem, found = stem.removesuffix(METADATA_SUFFIX), metadata
+        elif stem.endswith(DOCUMENTS_SUFFIX):
+            stem = stem.removesuffix(DOCUMENTS_SUFFIX)
+        else:
+            if entry.name.removesuffix(GZIP_SUFFIX) != PRELUDE_NAME:
+                others.append(entry.name)
+            continue
+        _require_regular(entry)
+        name = _name(stem, entry)
+        if name in found:
+            raise DumpError(
+                f"{entry} and {found[name].name} are both of {name!r}: remove the one that is wrong"
+            )
+        found[name] = entry
+    return DatabaseFiles(documents, metadata, tuple(others))
+
+
+def read_metadata(path: Path) -> bytes:
+    """Read a metadata file, packed or not."""
+    return read_text(path, _LARGEST_METADATA)
+
+
+def read_server_version(directories: Iterator[Path] | list[Path]) -> str:
+    """Read the version of the server from the first `prelude.json` in one of these; "" if none."""
+    for directory in directories:
+        for name in (PRELUDE_NAME, PRELUDE_NAME + GZIP_SUFFIX):
+            path = directory / name
+            if not path.is_file():
+                continue
+            try:
+                version = json.loads(read_metadata(path))["ServerVersion"]
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                raise damaged(f"{path} does not say the server's version ({error!r:.80})") from None
+            return str(version)
+    return ""
+
+
+def _stem(entry: Path) -> str:
+    return entry.name.removesuffix(GZIP_SUFFIX)
+
+
+def _is_of_collection(entry: Path) -> bool:
+    return _stem(entry).endswith((DOCUMENTS_SUFFIX, METADATA_SUFFIX)) and not entry.is_dir()
+
+
+def _is_oplog(entry: Path) -> bool:
+    return _stem(entry) == OPLOG_STEM + DOCUMENTS_SUFFIX
+
+
+def _require_regular(entry: Path) -> None:
+    # A dump may come from a stranger: a link leads out of it, and a pipe never ends.
+    with reading(entry):
+        mode = os.lstat(entry).st_mode
+    if not stat.S_ISREG(mode):
+        raise DumpError(
+            f"{entry} is {'a link' if stat.S_ISLNK(mode) else 'no file'}, and mongodump writes"
+            " files: put the file itself there, or remove it"
+        )
+
+
+def _name(stem: str, entry: Path) -> str:
+    if len(stem) == _CUT_STEM and "%24" in stem:
+        packed = GZIP_SUFFIX if entry.name.endswith(GZIP_SUFFIX) else ""
+        path = entry.with_name(stem + METADATA_SUFFIX + packed)
+        _require_regular(path)
+        return collection_name(read_metadata(path), str(path))
+    try:
+        return unquote_plus(stem, errors="strict")
+    except UnicodeDecodeError:
+        raise damaged(f"{entry} has a name that stands for no collection's") from None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -90,16 +91,19 @@ class Plan:
         for path, index in self.unique.items():
             for node in self._nodes(path):
                 rule = node.rule
-                if rule is None or rule.mask.different:
+                if rule is None or rule.mask.different or node.action == STOP:
                     continue
                 what = "is the _id" if path == "_id" else f"is in the unique index {index['name']}"
-                instead = rule.mask.instead
                 if rule.mask.name == masks.DROP and index.get("sparse") and len(index["key"]) == 1:
                     continue
+                if node.dotted == path:
+                    field = f"{self.root.shown}.{path}"
+                    advice = f"write --mask {shlex.quote(f'{field}={rule.mask.instead}')}"
+                else:
+                    advice = f"give {node.shown} another mask than {rule.mask.name}"
                 raise UsageError(
                     f"{rule} may make different values the same, but {path} of {self.name} {what};"
-                    f" write --mask {rule.pattern.text}={instead.split(' or ')[0]}"
-                    + (f", or {instead.split(' or ')[1]}" if " or " in instead else "")
+                    f" {advice}"
                 )
 
     def _nodes(self, path: str) -> list[Node]:
@@ -131,6 +135,7 @@ class Node:
         "apply",
         "dotted",
         "met",
+        "reached",
         "rule",
         "shown",
         "top_id",
@@ -158,7 +163,8 @@ class Node:
         self.untyped: _Compiled | None = own_untyped or (parent.untyped if parent else None)
         chosen = self.typed or self.untyped
         self.rule = chosen.rule if chosen else None
-        self.alive = plan.deny or any(each.reaches_below(path) for each in plan.rules)
+        self.reached = any(each.reaches_below(path) for each in plan.rules)
+        self.alive = plan.deny or self.reached
         self.unique = any(dotted == each or dotted.startswith(f"{each}.") for each in plan.unique)
         self.met = False
         self.apply: Apply | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -83,7 +83,7 @@ class MaskingTable:
     `rules` are pairs of a path and a mask, in their order. `recording.masking.policy` reads both.
     """
 
-    file: str = "pyproject.toml"
+    file: str = field(default="pyproject.toml", compare=False)
     policy: str = "allow"
     rules: tuple[tuple[str, str], ...] = ()
 

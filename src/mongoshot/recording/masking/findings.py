@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -107,33 +107,40 @@ def shape_of_value(text: str) -> str:
     return "".join(shape)
 
 
-def raise_unmasked(found: Iterable[tuple[Finding, int, str]]) -> None:
+def raise_unmasked(found: Sequence[tuple[Finding, int, str]], misspelled: Sequence[str]) -> None:
     """Raise UnmaskedError with all findings in one line; return where there are none."""
-    told: defaultdict[Reason, list[str]] = defaultdict(list)
-    for finding, count, shape in found:
-        path = finding.path
-        rule = shlex.quote(f"{path}={finding.advice}")
-        if finding.reason == "secret":
-            told["secret"].append(f"{path} ({finding.what}, {count}): --mask {rule}")
-        elif finding.reason == "refused":
-            advice = f": --mask {rule}" if finding.advice else ""
-            told["refused"].append(f"{path} ({finding.what}, {count}){advice}")
-        else:
-            looks = f" like {shape}" if shape else ""
-            told["unnamed"].append(f"{path} ({finding.what}{looks}, {count})")
+    reasons: dict[Reason, str] = {
+        "secret": "secrets that no rule covers",
+        "refused": "values that their mask does not take",
+        "unnamed": "fields that no rule names, where the policy is deny",
+    }
     parts = []
-    if told["secret"]:
-        parts.append(f"secrets that no rule covers: {'; '.join(told['secret'])}")
-    if told["refused"]:
-        parts.append(f"values that their mask does not take: {'; '.join(told['refused'])}")
-    if told["unnamed"]:
-        parts.append(
-            "fields that no rule names, where the policy is deny:"
-            f" {'; '.join(told['unnamed'])}: name them by --mask PATH=MASK or in"
-            " [tool.mongoshot.masking.rules]"
-        )
+    for reason, said in reasons.items():
+        lines = _merged([line for line in found if line[0].reason == reason])
+        if lines:
+            parts.append(f"{said}: {'; '.join(lines)}")
+    if misspelled:
+        parts.append(f"rules that name no field: {'; '.join(misspelled)}")
     if parts:
         raise UnmaskedError(
-            f"nothing was captured; there are {'; there are '.join(parts)};"
-            " --mask PATH=keep lets a field pass as it is"
+            f"nothing was captured, as there are {'; and '.join(parts)}."
+            " A rule is --mask PATH=MASK, or a line in [tool.mongoshot.masking.rules];"
+            " PATH=keep lets a field pass as it is"
         )
+
+
+def _merged(found: Sequence[tuple[Finding, int, str]]) -> list[str]:
+    """Tell of each path what it holds, and one mask to take: that of what is there most."""
+    by_path: defaultdict[str, list[tuple[int, Finding, str]]] = defaultdict(list)
+    for finding, count, shape in found:
+        by_path[finding.path].append((count, finding, shape))
+    lines = []
+    for path, entries in by_path.items():
+        entries.sort(key=lambda entry: -entry[0])
+        told = ", ".join(f"{count} times {finding.what}" for count, finding, _ in entries)
+        shape = next((shape for _, _, shape in entries if shape), "")
+        advice = next((finding.advice for _, finding, _ in entries if finding.advice), "")
+        looks = f", like {shape}" if shape else ""
+        typed = f": --mask {shlex.quote(f'{path}={advice}')}" if advice else ""
+        lines.append(f"{path} ({told}{looks}){typed}")
+    return lines

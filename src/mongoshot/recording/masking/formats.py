@@ -19,12 +19,17 @@ from mongoshot.recording.masking.cipher import Cipher
 DIGITS = string.digits
 _FROM_TWO = "23456789"
 
+#: Digits behind the first one of a phone number that there have to be.
+_FEWEST_DIGITS = 3
+
 #: Positions that are permuted at a time: more are chained, so that long texts take linear time.
 _BLOCK = 64
 
 #: Country calling codes of one and of two digits; all others have three. ITU-T E.164.
 _SHORT_CODES = re.compile(r"[17]|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]", re.ASCII)
 _PHONE = re.compile(r"[0-9 ()+./-]*[0-9][0-9 ()+./-]*(?:(?:x|ext\.?) ?[0-9]+)?")
+_PREFIX = re.compile(r"\s*(?:\+|00)\s*(?=[1-9])")
+_DIGIT = re.compile(r"[0-9]")
 _FIRST_DIGIT = re.compile(r"[1-9]")
 _SPACES = re.compile(r"[ -]")
 
@@ -32,14 +37,14 @@ _SPACES = re.compile(r"[ -]")
 class _Alphabets(dict[int, str]):
     """Know the alphabet of each letter and digit, by code point; "" for all other characters.
 
-    Beyond ASCII it is what has the same case within 256 code points, so that a letter stays one of
-    its script, and keeps its length in UTF-8.
+    Beyond ASCII it is what is of the same category within 256 code points, so that a letter stays
+    one of its script and case, and keeps its length in UTF-8; marks and symbols have theirs too.
     """
 
     def __missing__(self, point: int) -> str:
         category = unicodedata.category(chr(point))
         found = ""
-        if category in ("Lu", "Ll", "Lo", "Nd"):
+        if category[0] in "LMNS":
             first = max(point & ~255, 128)
             found = "".join(
                 each
@@ -89,9 +94,13 @@ def _digit_alphabets(shape: str) -> tuple[str, ...]:
 
 
 def masked_text(cipher: Cipher, text: str) -> str:
-    """Replace each letter and digit by one of its kind."""
+    """Replace each letter and digit by one of its kind.
+
+    Texts that differ in the case of ASCII letters alone do so masked: what an index that ignores
+    case takes for different stays so.
+    """
     shape = text.translate(_SHAPE)
-    return permuted(cipher, b"text", text, _text_alphabets(shape), shape)
+    return permuted(cipher, b"text", text, _text_alphabets(shape), shape.lower())
 
 
 def masked_digits(cipher: Cipher, text: str) -> str:
@@ -110,9 +119,7 @@ def masked_phone(cipher: Cipher, text: str) -> str:
         return _without(cipher, text, _is_phone)
     # Zeros before the number are for domestic calls, and stay.
     first = _FIRST_DIGIT.search(text, _number_start(text))
-    if first is None:
-        return text
-    at = first.start()
+    at = first.start() if first else 0
     leading = "2" if text[at] in _FROM_TWO else text[at]
     shape = text[:at] + leading + text[at + 1 :].translate(_DIGIT_SHAPE)
     return permuted(cipher, b"phone", text, _phone_alphabets(shape, at), f"{at} {shape}")
@@ -126,12 +133,18 @@ def _phone_alphabets(shape: str, at: int) -> tuple[str, ...]:
 
 
 def _is_phone(text: str) -> bool:
-    """Tell whether a text is a phone number and nothing else, such as whom to ask for."""
-    return _PHONE.fullmatch(text) is not None
+    """Tell whether a text is a phone number and nothing else, such as whom to ask for.
+
+    A mask of it is one as well, and that of other texts is none.
+    """
+    if not _PHONE.fullmatch(text):
+        return False
+    first = _FIRST_DIGIT.search(text, _number_start(text))
+    return first is not None and len(_DIGIT.findall(text, first.end())) >= _FEWEST_DIGITS
 
 
 def _number_start(text: str) -> int:
-    prefix = re.match(r"\s*(?:\+|00)\s*", text)
+    prefix = _PREFIX.match(text)
     if prefix is None:
         return 0
     start = prefix.end()
@@ -192,7 +205,7 @@ def permuted(
 ) -> str:
     """Permute the characters of a text within their alphabets; "" is for one that stays.
 
-    `shape` is the same for a text and its mask, and tells the alphabets.
+    `shape` is the same for a text and its mask, and tells how long the alphabets are.
     """
     places = _places(alphabets)
     characters = list(text)

@@ -13,6 +13,9 @@ from mongoshot.recording.masking.values import TEXTS
 from mongoshot.snapshot import elements
 from mongoshot.snapshot.elements import MAXIMUM_DEPTH, iterate_elements
 
+#: Paths that are remembered, for what a misspelled rule may mean.
+_PATHS = 2000
+
 _INNER = (elements.DOCUMENT, elements.ARRAY)
 
 _EMAIL = re.compile(rb"[^\s@<>\"]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
@@ -43,44 +46,44 @@ class Hint:
 
 
 class Hints:
-    """Look at some documents of a collection, closely."""
+    """Look at some documents of a collection, closely; `paths` are those of their fields."""
 
     def __init__(self, root: Node) -> None:
         self._root = root
         self._counts: Counter[tuple[str, str]] = Counter()
-        self._documents = 0
+        self.documents = 0
+        self.paths: set[str] = set()
 
     def look(self, document: bytes) -> None:
         """Count what a document, as it was captured, has in it that no rule names."""
-        self._documents += 1
-        self._counts.update(_within(document, 0, self._root, "", False, 1))
+        self.documents += 1
+        self._counts.update(self._within(document, 0, self._root, "", False, 1))
 
     def found(self) -> list[Hint]:
         """Return what was seen, by path."""
         return [
-            Hint(path, what, count, self._documents)
+            Hint(path, what, count, self.documents)
             for (path, what), count in sorted(self._counts.items())
         ]
 
-
-def _within(
-    buffer: bytes, start: int, node: Node, above: str, array: bool, depth: int
-) -> Iterator[tuple[str, str]]:
-    if depth > MAXIMUM_DEPTH:
-        return
-    for kind, key, at, stop in iterate_elements(buffer, start):
-        child = node.child(key, array)
-        if not array and _EMAIL.fullmatch(key) and node.action != KEEP:
-            yield node.shown, "e-mail addresses as keys"
-        if kind in _INNER:
-            if child.action in (PASS, STOP) or child.alive:
-                name = above if array else shown_key(key).strip(".")
-                yield from _within(buffer, at, child, name, kind == elements.ARRAY, depth + 1)
-        elif child.action in (PASS, STOP):
+    def _within(
+        self, buffer: bytes, start: int, node: Node, above: str, array: bool, depth: int
+    ) -> Iterator[tuple[str, str]]:
+        if depth > MAXIMUM_DEPTH:
+            return
+        for kind, key, at, stop in iterate_elements(buffer, start):
+            child = node.child(key, array)
+            if not array and _EMAIL.fullmatch(key) and node.action != KEEP:
+                yield node.shown, "e-mail addresses as keys"
+            if len(self.paths) < _PATHS:
+                self.paths.add(child.shown)
             name = above if array else shown_key(key).strip(".")
-            what = _what(kind, name, above, buffer[at:stop])
-            if what:
-                yield child.shown, what
+            if kind in _INNER:
+                yield from self._within(buffer, at, child, name, kind == elements.ARRAY, depth + 1)
+            elif child.action in (PASS, STOP):
+                what = _what(kind, name, above, buffer[at:stop])
+                if what:
+                    yield child.shown, what
 
 
 def _what(kind: int, name: str, above: str, raw: bytes) -> str | None:

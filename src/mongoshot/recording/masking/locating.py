@@ -23,6 +23,8 @@ _SEARCHED: Final = TEXTS | {
 }
 _INNER: Final = (elements.DOCUMENT, elements.ARRAY)
 
+_NUMERIC: Final = ("card number", "US social security number", "French NIR", "Brazilian CPF")
+
 _BY_KIND: Final = {
     "card number": "card",
     "IBAN": "iban",
@@ -62,10 +64,17 @@ def _within(
             yield from _within(
                 buffer, at, inside, child, array=kind == elements.ARRAY, depth=depth + 1
             )
-        elif child.action != APPLY:
+        else:
             what = _what(buffer, kind, key, at, stop, inside)
-            if what:
+            if what and not _covers(child, what):
                 yield _finding(child, what)
+
+
+def _covers(node: Node, what: str) -> bool:
+    """Tell whether the mask of a field hides a secret: `digits` leaves the letters."""
+    if node.action != APPLY or node.rule is None:
+        return False
+    return node.rule.mask.name != "digits" or what in _NUMERIC
 
 
 def _what(

@@ -6,6 +6,7 @@ import difflib
 import tempfile
 from collections.abc import Iterator, Mapping
 from functools import partial
+from itertools import islice
 from typing import IO, Any
 
 from mongoshot.errors import InvalidBSONError, UsageError
@@ -80,11 +81,23 @@ class Masker:
         """Raise UnmaskedError where what was read holds something that may not be written.
 
         It lists all of it, in one line: by path, with what it is, how often, and what to type;
-        never a value.
+        never a value. A rule that was typed and has met no field is among it.
         """
         raise_unmasked(
-            line for name in sorted(self._findings) for line in self._findings[name].lines()
+            [line for name in sorted(self._findings) for line in self._findings[name].lines()],
+            [self._misspelled(rule) for rule in self.unused if rule.flag and self._missed(rule)],
         )
+
+    def _missed(self, rule: Rule) -> bool:
+        """Tell whether there were documents that a rule is about."""
+        return any(
+            hints.documents and rule.pattern.within(name) for name, hints in self._hints.items()
+        )
+
+    def _misspelled(self, rule: Rule) -> str:
+        paths = {path for hints in self._hints.values() for path in hints.paths}
+        near = difflib.get_close_matches(rule.pattern.text, paths, n=2)
+        return f"{rule}" + (f" (did you mean {' or '.join(near)}?)" if near else "")
 
     @property
     def hints(self) -> list[Hint]:
@@ -154,11 +167,10 @@ class Masker:
         looked_at = 0
         for chunk in collection.chunks():
             hits = scan(chunk) if plan.root.action != KEEP else []
-            for index, document in enumerate(split_documents(chunk)):
-                if index >= max(_LOOKED_AT - looked_at, _LOOKED_AT_LATER):
-                    break
+            closely = max(_LOOKED_AT - looked_at, _LOOKED_AT_LATER)
+            for document in islice(split_documents(chunk), closely):
                 hints.look(document)
-            looked_at += index + 1
+                looked_at += 1
             if rewriter is not None:
                 made = b"".join(_rewritten(chunk, hits, plan, rewriter, findings))
             else:

@@ -41,6 +41,7 @@ ENDING = (DROP, NULL, REDACT)
 
 _DAYS = re.compile(r"([1-9][0-9]{0,4})d")
 _DEFAULT_DAYS = 30
+_DOMAIN = re.compile(rb"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
 
 _Maker = Callable[[Cipher], Apply]
 
@@ -81,7 +82,7 @@ def make_mask(text: str) -> Mask:
         if options or text.endswith(":"):
             raise UsageError(f"the mask {name} takes nothing behind a colon, not {rest!r:.60}")
         different, keyed, maker = _SIMPLE[name]
-        return Mask(text, name, different, "hash or text", keyed, False, maker)
+        return Mask(text, name, different, "hash", keyed, False, maker)
     if name == "email":
         if options not in ([], ["keep-domain"]):
             raise UsageError(f"the mask email takes keep-domain, not {rest!r:.60}")
@@ -186,8 +187,9 @@ def _code(cipher: Cipher, text: bytes) -> str:
 def _email(cipher: Cipher, keep_domain: bool) -> Apply:
     def mask(text: bytes) -> bytes:
         domain = b"example.com"  # reserved for this: RFC 2606
-        if keep_domain and b"@" in text:
-            domain = text.rpartition(b"@")[2]
+        named = text.rpartition(b"@")[2] if keep_domain and b"@" in text else b""
+        if _DOMAIN.fullmatch(named):  # what else may stand there is no domain, and not to be kept
+            domain = named
         return _code(cipher, text).encode() + b"@" + domain
 
     return _on_bytes(mask)

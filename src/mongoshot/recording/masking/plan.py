@@ -1,14 +1,15 @@
 """What becomes of each field of a collection, decided once by path.
 
 Of the rules of a field and of what it lies in, those that were typed count before those of the
-table, and then the nearest; of several of one path, the first. What is dropped, null or redacted
-has nothing below it.
+table, and then the nearest; of several that mean one path, the one that names it more exactly, and
+then the first. What is dropped, null or redacted has nothing below it.
 """
 
 from __future__ import annotations
 
 import itertools
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,7 +36,7 @@ _HASHED = 20
 class _Compiled:
     """Match a rule against the paths of one collection."""
 
-    __slots__ = ("_above", "_at", "indexed", "names_id", "rule")
+    __slots__ = ("_above", "_at", "exactness", "indexed", "names_id", "rule")
 
     def __init__(self, rule: Rule, collection: str) -> None:
         self.rule = rule
@@ -45,6 +46,9 @@ class _Compiled:
             above += Pattern("", rule.pattern.steps[:length]).within(collection)
         self._above = _compile(above)
         steps = rule.pattern.steps
+        exact = ["*" not in (step.glob or "") and step.index != "" for step in steps]
+        # Whether the field itself is named, and how much of what it lies in.
+        self.exactness = (exact[-1], sum(exact))
         self.indexed = any(step.index for step in steps)
         self.names_id = any(step.glob == "_id" or step.literal == "_id" for step in steps)
 
@@ -53,6 +57,10 @@ class _Compiled:
 
     def reaches_below(self, path: str) -> bool:
         return self._above is not None and self._above.fullmatch(path) is not None
+
+
+def _most_exact(rules: list[_Compiled]) -> _Compiled | None:
+    return max(rules, key=lambda each: each.exactness, default=None)
 
 
 def _compile(expressions: Sequence[str]) -> re.Pattern[str] | None:
@@ -90,16 +98,19 @@ class Plan:
         for path, index in self.unique.items():
             for node in self._nodes(path):
                 rule = node.rule
-                if rule is None or rule.mask.different:
+                if rule is None or rule.mask.different or node.action == STOP:
                     continue
                 what = "is the _id" if path == "_id" else f"is in the unique index {index['name']}"
-                instead = rule.mask.instead
                 if rule.mask.name == masks.DROP and index.get("sparse") and len(index["key"]) == 1:
                     continue
+                if node.dotted == path:
+                    field = f"{self.root.shown}.{path}"
+                    advice = f"write --mask {shlex.quote(f'{field}={rule.mask.instead}')}"
+                else:
+                    advice = f"give {node.shown} another mask than {rule.mask.name}"
                 raise UsageError(
                     f"{rule} may make different values the same, but {path} of {self.name} {what};"
-                    f" write --mask {rule.pattern.text}={instead.split(' or ')[0]}"
-                    + (f", or {instead.split(' or ')[1]}" if " or " in instead else "")
+                    f" {advice}"
                 )
 
     def _nodes(self, path: str) -> list[Node]:
@@ -131,6 +142,7 @@ class Node:
         "apply",
         "dotted",
         "met",
+        "reached",
         "rule",
         "shown",
         "top_id",
@@ -147,18 +159,15 @@ class Node:
         self._fields: dict[bytes, Node] = {}
         self._in_array: dict[bytes, Node] = {}
         self.top_id = dotted == "_id" or dotted.startswith("_id.")
-        own_typed = own_untyped = None
-        for each in plan.rules:
-            if each.matches(path):
-                if each.rule.flag:
-                    own_typed = own_typed or each
-                else:
-                    own_untyped = own_untyped or each
+        own = [each for each in plan.rules if each.matches(path)]
+        own_typed = _most_exact([each for each in own if each.rule.flag])
+        own_untyped = _most_exact([each for each in own if not each.rule.flag])
         self.typed: _Compiled | None = own_typed or (parent.typed if parent else None)
         self.untyped: _Compiled | None = own_untyped or (parent.untyped if parent else None)
         chosen = self.typed or self.untyped
         self.rule = chosen.rule if chosen else None
-        self.alive = plan.deny or any(each.reaches_below(path) for each in plan.rules)
+        self.reached = any(each.reaches_below(path) for each in plan.rules)
+        self.alive = plan.deny or self.reached
         self.unique = any(dotted == each or dotted.startswith(f"{each}.") for each in plan.unique)
         self.met = False
         self.apply: Apply | None = None

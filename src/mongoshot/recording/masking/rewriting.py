@@ -76,7 +76,7 @@ class Rewriter:
             if key_end < 0:
                 raise InvalidBSONError(f"the key at byte offset {position + 1} has no end")
             at = key_end + 1
-            if kind == 2:
+            if kind == elements.STRING and at + 5 <= limit:
                 stop = at + 4 + _length(buffer, at)[0]
                 if stop > limit or stop < at + 5:
                     stop = value_end(buffer, kind, at, limit)
@@ -141,8 +141,8 @@ class Rewriter:
         return raw
 
     def _empty_inner(self, node: Node, kind: int) -> None:
-        """An empty document or array is a field as well, which a rule has to name."""
-        if node.action == PASS and self._plan.deny:
+        """Stop at one that no rule is about: it is a field as well."""
+        if node.action == PASS and self._plan.deny and not node.reached:
             self._report(Finding(node.shown, "unnamed", TYPE_NAMES[kind], ""))
 
     def _unnamed(self, node: Node, kind: int, buffer: bytes, at: int, stop: int) -> None:

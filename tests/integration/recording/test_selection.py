@@ -563,6 +563,7 @@ def test_what_looks_like_a_reference_and_is_none_is_not_inferred(
             "quantity": n,
             "number": n,
             "day": f"2026-01-{n % 28 + 1:02d}",
+            "by_name": {f"name {k}": {"customer_id": n} for k in range(n, 2 * n)},
             "by_id": {str(bson.ObjectId()): {"customer_id": n}},
         }
         for n in numbers
@@ -577,8 +578,18 @@ def test_what_looks_like_a_reference_and_is_none_is_not_inferred(
         database[name].create_index("user_id", unique=True)
         database[name].insert_many({"_id": bson.ObjectId(), "user_id": each} for each in ids)
 
+    database["logins"].insert_many({"user_id": ids[n % 20]} for n in numbers)
+    # Of two that both have it once, none is known to refer to the other.
+    for name in ("readers", "staff"):
+        database[name].create_index("email", unique=True)
+        database[name].insert_many({"email": f"p{n}@example.com"} for n in numbers)
+    database["comments"].insert_many({"email": f"p{n % 9}@example.com"} for n in numbers)
+    database["staff"].delete_many({"email": {"$lt": "p9"}})
+
     with open_reading(database) as reading:
         assert [str(each.reference) for each in infer_references(reading)] == [
+            "comments.email=readers.email",
+            "logins.user_id=users._id",
             "profiles.user_id=users._id",
             "settings.user_id=users._id",
         ]

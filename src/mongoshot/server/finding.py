@@ -14,7 +14,7 @@ from typing import Any
 
 from bson.raw_bson import RawBSONDocument
 
-from mongoshot.errors import CaptureError
+from mongoshot.errors import CaptureError, NotRepresentableError
 from mongoshot.server.connection import RAW, translated
 from mongoshot.server.reading import Reading
 from mongoshot.snapshot.elements import (
@@ -36,6 +36,8 @@ from mongoshot.snapshot.order import in_order
 _MOST_VALUES, _MOST_BYTES = 5_000, 8_000_000
 #: Ids of these types are sorted here exactly as the server sorts them.
 _ORDERED = frozenset({OBJECT_ID, STRING, INT32, INT64, DATE})
+
+_LONGEST_SHOWN = 100
 
 _BY_ID = (("_id", 1),)
 _EVERYTHING = framed(b"")
@@ -97,10 +99,19 @@ def read_chosen(
     if missing:
         first = in_order(missing)[0]
         raise CaptureError(
-            f"{reading.database.name}.{definition.name}, _id {readable(first[0], first[1:])}: this"
+            f"{reading.database.name}.{definition.name}, _id {shown_id(first)}: this"
             " document was chosen and is gone; somebody writes to the database meanwhile and this"
             " collection cannot be read at one point in time: capture again"
         )
+
+
+def shown_id(identity: bytes) -> str:
+    """Write an id (as `document_id` gives it) for a message, as Extended JSON."""
+    try:
+        text = readable(identity[0], identity[1:])
+    except NotRepresentableError:
+        text = f"0x{identity[1:].hex()}"
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
 def _in_their_order(

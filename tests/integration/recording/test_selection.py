@@ -242,6 +242,8 @@ def family(make_database: Callable[[], Database]) -> Database:
             {
                 "_id": "dbrefs",
                 "by": [DBRef("people", 5), DBRef("things", 5), DBRef("gone", 5)],
+                "map": {f"5ca4bbce{n:016x}": DBRef("people", 4) for n in range(3)},
+                "a.b": DBRef("people", 5),
                 "deep": {"er": DBRef("people", 4, database.name)},
                 "other": DBRef("people", 1, "elsewhere"),
                 "view": DBRef("all_people", 1),
@@ -318,10 +320,29 @@ def test_what_leads_out_of_the_database_is_told(family: Database) -> None:
     assert [str(each) for each in selected.dangling] == [
         'notes.by[].$id: 1 value not in gone._id; for example in _id "dbrefs"'
     ]
+    assert [str(each.reference) for each in selected.references] == [
+        "notes.by[].$id=gone._id",
+        "notes.by[].$id=people._id",
+        "notes.by[].$id=things._id",
+        "notes.deep.er.$id=people._id",
+        'notes.map["*"].$id=people._id',
+        'notes["a.b"].$id=people._id',
+    ]
     assert selected.notes == (
         "1 DBRefs lead to the database elsewhere, and were not followed",
         "1 DBRefs lead to the view all_people, and were not followed",
     )
+
+
+def test_only_dbrefs_that_a_server_can_be_asked_for_are_inferred(family: Database) -> None:
+    with open_reading(family) as reading:
+        inferred = infer_references(reading)
+
+    assert [str(each.reference) for each in inferred if each.evidence.by == "DBRef"] == [
+        "notes.by[].$id=people._id",
+        "notes.by[].$id=things._id",
+        "notes.deep.er.$id=people._id",
+    ]
 
 
 def test_only_roots_go_up_over_so_many_levels_and_documents(family: Database) -> None:
@@ -335,11 +356,11 @@ def test_only_roots_go_up_over_so_many_levels_and_documents(family: Database) ->
     assert up(levels_up=0).ids == people
     assert up(levels_up=1).ids == people | {"things": [5]}
     assert up().ids == people | {"things": [5], "weather": list(range(9))}
-    cut = up(most_children=2)
+    cut = up(most_children=2, levels_up=4)
     assert cut.ids == people | {"things": [5], "weather": [0, 1]}
     assert cut.selected.notes == (
-        "weather.thing=things._id: 7 documents too many were left out, of 1 that they refer to;"
-        " --most-children takes more",
+        "7 documents were left out, as by weather.thing=things._id more than 2 refer to the same"
+        " one, of 1; --most-children takes more",
     )
     assert [(each.up, each.down, each.cut) for each in cut.selected.references] == [
         (0, 2, 0),
@@ -355,6 +376,14 @@ def test_dbrefs_lead_up_too(family: Database) -> None:
     found = choose(family, root, follow=follow, infer=False).ids
 
     assert found == {"notes": ["dbrefs"], "people": [4, 5], "things": [5]}
+    # The same path leads into another collection, and another path into another database.
+    assert choose(
+        family,
+        only("kinds"),
+        Root("people", query=bson.encode({"_id": 1})),
+        follow=("notes.other.$id=people._id", "notes.by[].$id=weather._id"),
+        infer=False,
+    ).ids == {"notes": ["kinds"], "people": [1]}
 
 
 def test_parts_of_an_id_are_references_too(family: Database) -> None:
@@ -469,7 +498,7 @@ def test_random_graphs_give_what_a_plain_search_gives(
         graph = Graph(random.Random(seed))
         for name, documents in graph.documents.items():
             database[name].delete_many({})
-            database[name].insert_many(documents.values())
+            database[name].insert_many(random.Random(seed).sample([*documents.values()], 12))
         roots = [Root("b", query=bson.encode({"_id": {"$in": graph.roots}}))]
         bounds = {"levels_up": seed % 4, "most_children": 1 + seed % 3}
 
@@ -563,6 +592,7 @@ def test_what_looks_like_a_reference_and_is_none_is_not_inferred(
             "quantity": n,
             "number": n,
             "day": f"2026-01-{n % 28 + 1:02d}",
+            "by_name": {f"name {k}": {"customer_id": n} for k in range(n, 2 * n)},
             "by_id": {str(bson.ObjectId()): {"customer_id": n}},
         }
         for n in numbers
@@ -577,8 +607,18 @@ def test_what_looks_like_a_reference_and_is_none_is_not_inferred(
         database[name].create_index("user_id", unique=True)
         database[name].insert_many({"_id": bson.ObjectId(), "user_id": each} for each in ids)
 
+    database["logins"].insert_many({"user_id": ids[n % 20]} for n in numbers)
+    # Of two that both have it once, none is known to refer to the other.
+    for name in ("readers", "staff"):
+        database[name].create_index("email", unique=True)
+        database[name].insert_many({"email": f"p{n}@example.com"} for n in numbers)
+    database["comments"].insert_many({"email": f"p{n % 9}@example.com"} for n in numbers)
+    database["staff"].delete_many({"email": {"$lt": "p9"}})
+
     with open_reading(database) as reading:
         assert [str(each.reference) for each in infer_references(reading)] == [
+            "comments.email=readers.email",
+            "logins.user_id=users._id",
             "profiles.user_id=users._id",
             "settings.user_id=users._id",
         ]

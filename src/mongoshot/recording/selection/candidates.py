@@ -167,11 +167,17 @@ def same_name_pairs(children: Iterable[Child], keys: Iterable[Key]) -> Iterator[
             if child.collection == key.target:
                 continue
             own = key.own and names.subject(child.path) != ()
-            single = not child.field.has_array
-            alike = not key.unique or (single and is_nearly_unique(child.sample, child.field))
+            alike = not key.unique or _is_key(child)
             kind = _common_kind(child, key)
             if kind is not None and (own or not alike) and weight.may_be_named(child.field, kind):
                 yield Pair(child, key, kind, named=True)
+
+
+def _is_key(child: Child) -> bool:
+    return not child.field.has_array and (
+        is_unique(child.sample.definition, child.keys)
+        or is_nearly_unique(child.sample, child.field)
+    )
 
 
 def _common_kind(child: Child, key: Key) -> Kind | None:

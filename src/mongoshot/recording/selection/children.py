@@ -62,7 +62,7 @@ def find_children(
         wanted = set(map(equality_key, batch))
         for document in find_one_of(reading, definition, path, batch, fields=fields):
             identity = document_id(document)
-            for key in wanted.intersection(_held(document, reference)):
+            for key in wanted.intersection(_held(document, reference, reading.database.name)):
                 first.setdefault(key, _First(most)).add(identity)
     children = Children()
     for each in first.values():
@@ -73,14 +73,15 @@ def find_children(
     return children
 
 
-def _held(document: bytes, reference: Reference) -> Iterator[Hashable]:
+def _held(document: bytes, reference: Reference, database: str) -> Iterator[Hashable]:
     """Give the equality keys of the values that a document has for a reference."""
     if not reference.is_dbref:
         for _, value in Extractor([reference.keys]).values(document):
             yield equality_key(value)
         return
     for dbref in find_dbrefs(document):
-        if dbref.target == reference.target and _keys(dbref.path) == reference.keys:
+        meant = dbref.target == reference.target and _keys(dbref.path) == reference.keys
+        if meant and dbref.is_within(database):
             yield equality_key(dbref.value)
 
 

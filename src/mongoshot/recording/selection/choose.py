@@ -9,7 +9,7 @@ from collections.abc import Collection as Sized
 from functools import partial
 from typing import Any
 
-from mongoshot.errors import NotRepresentableError, UsageError
+from mongoshot.errors import UsageError
 from mongoshot.recording.selection.closure import Closure, Holders
 from mongoshot.recording.selection.evidence import unindexed_paths
 from mongoshot.recording.selection.inference import infer_references
@@ -26,10 +26,9 @@ from mongoshot.recording.selection.model import (
 )
 from mongoshot.recording.selection.parsing import check_name, check_root, recipe_of
 from mongoshot.server.catalog import STORED_FUNCTIONS
-from mongoshot.server.finding import find, read_chosen
+from mongoshot.server.finding import find, read_chosen, shown_id
 from mongoshot.server.reading import Reading
 from mongoshot.snapshot.elements import document_id, framed, split_documents
-from mongoshot.snapshot.encoding import readable
 from mongoshot.snapshot.model import (
     Collection,
     Definition,
@@ -88,7 +87,7 @@ def select(
         dangling=dangling,
         broken=broken,
         recipe=recipe_of(selection, evidence, names),
-        notes=(*notes, *_notes(closure)),
+        notes=(*notes, *_notes(closure, selection.most_children)),
     )
 
 
@@ -222,12 +221,8 @@ def _used(
                 found=found,
                 unindexed=unindexed_paths(reference, definitions, up=known is not None),
             )
-        used.append(UsedReference(reference, known, *_numbers(tally)))
+        used.append(UsedReference(reference, known, tally.down, tally.up, tally.cut, tally.cut_at))
     return tuple(sorted(used, key=lambda each: each.reference.text()))
-
-
-def _numbers(tally: Any) -> tuple[int, int, int, int]:
-    return tally.down, tally.up, tally.cut, tally.cut_at
 
 
 def _dangling(closure: Closure) -> tuple[tuple[Dangling, ...], tuple[Dangling, ...]]:
@@ -251,24 +246,18 @@ def _counted(holders: Holders, lost: list[bytes]) -> list[Dangling]:
             path_text(holders.path),
             tuple(f"{each.target}.{path_text(each.key)}" for each in holders.targets),
             len(lost),
-            tuple(map(_shown, examples)),
+            tuple(map(shown_id, examples)),
         )
     ]
 
 
-def _shown(identity: bytes) -> str:
-    try:
-        return readable(identity[0], identity[1:])
-    except NotRepresentableError:
-        return f"0x{identity[1:].hex()}"
-
-
-def _notes(closure: Closure) -> Iterator[str]:
+def _notes(closure: Closure, most_children: int) -> Iterator[str]:
     for where, values in sorted(closure.unfollowed.items()):
         yield f"{values:,} DBRefs lead to {where}, and were not followed"
     for reference, tally in closure.tallies.items():
         if tally.cut:
             yield (
-                f"{reference}: {tally.cut:,} documents too many were left out, of"
-                f" {tally.cut_at:,} that they refer to; --most-children takes more"
+                f"{tally.cut:,} documents were left out, as by {reference} more than"
+                f" {most_children:,} refer to the same one, of {tally.cut_at:,};"
+                " --most-children takes more"
             )

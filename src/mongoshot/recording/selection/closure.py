@@ -16,7 +16,13 @@ from dataclasses import dataclass, field
 from mongoshot.recording.selection.children import find_children
 from mongoshot.recording.selection.evidence import is_indexed, is_unique
 from mongoshot.recording.selection.model import Path, Reference
-from mongoshot.recording.selection.values import Extractor, equality_key, find_dbrefs
+from mongoshot.recording.selection.values import (
+    DBRef,
+    Extractor,
+    equality_key,
+    find_dbrefs,
+    is_generated,
+)
 from mongoshot.server.finding import find_one_of, in_batches, read_chosen
 from mongoshot.server.reading import Reading
 from mongoshot.snapshot.elements import document_id, split_documents
@@ -63,21 +69,16 @@ class Tally:
 class _Outline:
     """Say what to read in the documents of one collection.
 
-    `places` are the fields that hold the values of references, `keys` those that are referred to.
+    `paths` are those of the values that refer to something, and of the keys that are referred to,
+    each of which may be both.
     """
 
     def __init__(self, name: str, references: Iterable[Reference]) -> None:
-        mine: list[tuple[str, ...]] = []
-        theirs: list[tuple[str, ...]] = []
-        for each in references:
-            if each.collection == name and not each.is_dbref and each.keys not in mine:
-                mine.append(each.keys)
-            if each.target == name and each.target_keys not in theirs:
-                theirs.append(each.target_keys)
-        self.places = mine
-        self.keys = theirs
-        self.values = Extractor(mine)
-        self.own = Extractor(theirs)
+        here = [each for each in references if each.collection == name and not each.is_dbref]
+        self.referring = {each.keys for each in here}
+        self.keys = {each.target_keys for each in references if each.target == name}
+        self.paths = sorted(self.referring | self.keys)
+        self.extractor = Extractor(self.paths)
 
 
 class Closure:
@@ -100,7 +101,8 @@ class Closure:
         self._whole, self._exclude, self._progress = whole, exclude, progress
         self.chosen: dict[str, set[bytes]] = {}
         #: What each reference brought, those of DBRefs that were met on the way too.
-        self.tallies: dict[Reference, Tally] = {each: Tally() for each in references}
+        self._given = tuple(references)
+        self.tallies: dict[Reference, Tally] = {each: Tally() for each in self._given}
         self.holders: dict[Place, Holders] = {}
         #: Values of DBRefs that lead out of the collections: by where they lead, how many.
         self.unfollowed: dict[str, int] = {}
@@ -112,7 +114,7 @@ class Closure:
         self._fresh: dict[Place, dict[Hashable, bytes]] = {}
         self._asked: dict[Place, set[Hashable]] = {}
         self._found: dict[Place, set[Hashable]] = {}
-        for each in self.tallies:
+        for each in self._given:
             self._holders_of(each).targets.append(each)
 
     # Choosing.
@@ -125,49 +127,51 @@ class Closure:
             identity = document_id(document)
             if identity not in chosen:
                 chosen.add(identity)
-                self._note_references(name, document, identity)
-                self._note_keys(name, document)
-                self._show(name)
+                self._note(name, document, identity, with_keys=True)
         return len(chosen) - before
 
     def add_whole(self, name: str, documents: Iterable[bytes]) -> None:
         """Read what all documents of a collection refer to; they are chosen as they are."""
         for document in documents:
-            self._note_references(name, document, document_id(document))
-            self._show(name)
+            self._note(name, document, document_id(document), with_keys=False)
 
-    def _show(self, name: str) -> None:
+    def _note(self, name: str, document: bytes, identity: bytes, *, with_keys: bool) -> None:
+        """Remember what a document refers to and, with its keys, what it can be referred to by."""
+        outline = self._outline(name)
+        for number, value in outline.extractor.values(document):
+            path = outline.paths[number]
+            if path in outline.referring:
+                self.holders[name, path].add(value, identity)
+            if with_keys and path in outline.keys:
+                self._note_key((name, path), value)
+        for dbref in find_dbrefs(document):
+            self._note_dbref(name, dbref, identity)
         self._unshown += 1
         if self._unshown == _SHOWN_AT_A_TIME:
             self._progress(name, self._unshown)
             self._unshown = 0
 
-    def _note_references(self, name: str, document: bytes, identity: bytes) -> None:
-        outline = self._outline(name)
-        for number, value in outline.values.values(document):
-            self.holders[name, outline.places[number]].add(value, identity)
-        for dbref in find_dbrefs(document):
-            target = self._definitions.get(dbref.target)
-            if dbref.database not in (None, self._reading.database.name):
-                self._lead_out(f"the database {dbref.database}")
-            elif target is not None and target.type != "collection":
-                self._lead_out(f"the {target.type} {dbref.target}")
-            else:
-                reference = Reference(name, dbref.path, dbref.target)
-                self._holders_of(reference).add(dbref.value, identity)
+    def _note_key(self, place: Place, value: bytes) -> None:
+        key, present = equality_key(value), self._present.setdefault(place, {})
+        if key not in present:
+            present[key] = value
+            self._fresh.setdefault(place, {})[key] = value
 
-    def _note_keys(self, name: str, document: bytes) -> None:
-        outline = self._outline(name)
-        for number, value in outline.own.values(document):
-            place, key = (name, outline.keys[number]), equality_key(value)
-            present = self._present.setdefault(place, {})
-            if key not in present:
-                present[key] = value
-                self._fresh.setdefault(place, {})[key] = value
+    def _note_dbref(self, name: str, dbref: DBRef, identity: bytes) -> None:
+        target = self._definitions.get(dbref.target)
+        if not dbref.is_within(self._reading.database.name):
+            self._lead_out(f"the database {dbref.database}")
+        elif target is not None and target.type != "collection":
+            self._lead_out(f"the {target.type} {dbref.target}")
+        else:
+            # Under ids as keys there may be thousands, which are one place.
+            path = tuple("*" if step and is_generated(step) else step for step in dbref.path)
+            reference = Reference(name, path, dbref.target)
+            self._holders_of(reference).add(dbref.value, identity)
 
     def _outline(self, name: str) -> _Outline:
         if name not in self._outlines:
-            self._outlines[name] = _Outline(name, self.tallies)
+            self._outlines[name] = _Outline(name, self._given)
         return self._outlines[name]
 
     def _holders_of(self, reference: Reference) -> Holders:
@@ -196,7 +200,7 @@ class Closure:
         for _ in range(levels):
             parents, self._fresh = self._fresh, {}
             new: dict[str, set[bytes]] = {}
-            for reference in list(self.tallies):
+            for reference in self._given:
                 values = parents.get((reference.target, reference.target_keys))
                 if values and not self._is_closed(reference.collection):
                     self._add_children(reference, values, most_children, new)

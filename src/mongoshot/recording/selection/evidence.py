@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from mongoshot.recording.selection.model import Reference
 from mongoshot.snapshot.model import Definition
@@ -12,9 +11,11 @@ from mongoshot.snapshot.model import Definition
 def is_indexed(definition: Definition, keys: tuple[str, ...]) -> bool:
     """Tell whether the server can find documents by values at that path without reading all."""
     path = ".".join(keys)
-    for index in _usable(definition):
+    for index in definition.decoded_indexes():
+        if "partialFilterExpression" in index or index.get("hidden"):
+            continue  # finds some documents alone, or none
         first = next(iter(index["key"]), "")
-        if first == path and index["key"][first] in (1, -1, 1.0, -1.0, "hashed"):
+        if first == path and index["key"][first] in (1, -1, "hashed"):
             return True
         if first.endswith("$**") and f"{path}.".startswith(first.removesuffix("$**")):
             return True
@@ -25,7 +26,10 @@ def is_unique(definition: Definition, keys: tuple[str, ...]) -> bool:
     """Tell whether no two documents can have the same value at that path."""
     path = ".".join(keys)
     return keys == ("_id",) or any(
-        index.get("unique") and list(index["key"]) == [path] for index in _usable(definition)
+        index.get("unique")
+        and list(index["key"]) == [path]
+        and "partialFilterExpression" not in index
+        for index in definition.decoded_indexes()
     )
 
 
@@ -44,10 +48,3 @@ def unindexed_paths(
         for name, keys in asked
         if name in definitions and not is_indexed(definitions[name], keys)
     )
-
-
-def _usable(definition: Definition) -> Iterator[dict[str, Any]]:
-    """Give the indexes that a question by values can use: not partial, not hidden."""
-    for index in definition.decoded_indexes():
-        if "partialFilterExpression" not in index and not index.get("hidden"):
-            yield index

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mongoshot.recording.selection.model import Path
-from mongoshot.recording.selection.values import DBRef, equality_key, find_dbrefs
+from mongoshot.recording.selection.values import DBRef, equality_key, find_dbrefs, is_generated
 from mongoshot.server.finding import find
 from mongoshot.server.reading import Reading
 from mongoshot.snapshot.elements import (
@@ -32,7 +31,6 @@ LONGEST_STRING = 200
 #: Deeper than this lies no reference that anybody has seen.
 DEEPEST = 8
 
-_GENERATED_KEY = re.compile(r"[0-9]+|[0-9a-fA-F]{16,}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}.*")
 _UUID_SUBTYPES = (3, 4)
 _UUID_SIZE = 4 + 1 + 16
 
@@ -87,7 +85,9 @@ def take_sample(reading: Reading, definition: Definition) -> Sample:
         for keys in seen:
             sample.fields[keys].documents += 1
         for dbref in find_dbrefs(document):
-            sample.dbrefs.setdefault((dbref.path, dbref.target), []).append(dbref)
+            askable = all(step is None or _is_askable(step) for step in dbref.path[:-1])
+            if askable and dbref.is_within(reading.database.name):
+                sample.dbrefs.setdefault((dbref.path, dbref.target), []).append(dbref)
     _forget_maps(sample)
     return sample
 
@@ -136,14 +136,17 @@ def _look_into(
 
 
 def _askable(key: bytes) -> str | None:
-    """Return a key as a step of a path that a server can be asked for, and that is no data."""
+    """Return a key as a step of a path, where it may be one."""
     try:
         name = key.decode()
     except UnicodeDecodeError:
         return None
-    if not name or "." in name or name.startswith("$") or _GENERATED_KEY.fullmatch(name):
-        return None
-    return name
+    return name if _is_askable(name) else None
+
+
+def _is_askable(name: str) -> bool:
+    """Tell whether a server can be asked for a key in a path, and the key is no data."""
+    return bool(name) and "." not in name and name[0] != "$" and not is_generated(name)
 
 
 def _kind(type: int, document: bytes, start: int, end: int) -> Kind | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ _NO_VALUES = frozenset({NULL, UNDEFINED, REGULAR_EXPRESSION})
 _NAN = b"not a number"
 _DBREF_MARK = b"\x02$ref\0"
 _FIRST_KEY = 5  # offset in a document's bytes: behind its length and the first type
+
+_GENERATED_KEY = re.compile(r"[0-9]+|[0-9a-fA-F]{16,}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}.*")
 
 _unpack_double = struct.Struct("<d").unpack
 
@@ -124,6 +127,15 @@ class DBRef:
     target: str
     value: bytes
     database: str | None
+
+    def is_within(self, database: str) -> bool:
+        """Tell whether it leads to the database that it is in."""
+        return self.database in (None, database)
+
+
+def is_generated(key: str) -> bool:
+    """Tell whether a key is data, as in a map from ids to values: a number, hexadecimal, a UUID."""
+    return _GENERATED_KEY.fullmatch(key) is not None
 
 
 def find_dbrefs(document: bytes) -> Iterator[DBRef]:

@@ -5,6 +5,8 @@ import re
 
 import bson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mongoshot.errors import UsageError
 from mongoshot.recording.selection.model import Reference, Root, Selection
@@ -131,3 +133,19 @@ def test_a_recipe_that_is_none_is_a_usage_error(damage: dict[str, object]) -> No
         del recipe["follow"]
     with pytest.raises(UsageError, match="the recipe of the selection cannot be read"):
         selection_of(recipe, NAMES)
+
+
+_keys = st.text(min_size=1).filter(
+    lambda key: not key.startswith("$") and "." not in key and "\0" not in key
+)
+_paths = st.builds(lambda first, rest: (first, *rest), _keys, st.lists(st.none() | _keys))
+_collections = st.sampled_from(
+    ["orders", "audit", "audit.log", "audit.log.at", "log", "a=b", 'o"dd [name]', "*", "$x", "é"]
+)
+
+
+@given(st.builds(Reference, _collections, _paths, _collections, _paths))
+def test_any_reference_can_be_written_and_read_again(reference: Reference) -> None:
+    names = ["orders", "audit", "audit.log", "audit.log.at", "log", "a=b", 'o"dd [name]']
+    names += ["*", "$x", "é"]
+    assert parse_reference(reference.text(names), names) == reference

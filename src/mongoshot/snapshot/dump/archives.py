@@ -25,7 +25,7 @@ from bson.errors import BSONError
 
 from mongoshot.errors import DumpError, InvalidBSONError
 from mongoshot.snapshot.dump.checksum import Verification
-from mongoshot.snapshot.dump.source import damaged, unpacked
+from mongoshot.snapshot.dump.source import LARGEST_METADATA, damaged, unpacked
 from mongoshot.snapshot.dump.spool import Spool
 from mongoshot.snapshot.elements import SMALLEST_DOCUMENT, count_documents, validate_document
 from mongoshot.snapshot.model import BUCKETS_PREFIX, CHUNK_SIZE, Progress, decode
@@ -36,8 +36,6 @@ VERSION = "0.1"
 
 #: Bytes beyond which no document goes: the server's own limit, 16 MiB and 16 KiB, and a margin.
 _LARGEST_DOCUMENT = 17 << 20
-#: Bytes of metadata that are held in memory, at most.
-_LARGEST_PRELUDE = 1 << 26
 #: Bytes that wait to be written to the temporary file: of one namespace, and of all.
 _WAITING, _ALL_WAITING = 1 << 18, 1 << 25
 
@@ -142,8 +140,8 @@ class Archive:
             if not isinstance(text, str) or namespace in metadata:
                 raise self._damaged(offset, f"{_name(namespace)} is listed wrongly, or twice")
             metadata[namespace] = text
-            if self._stream.offset > _LARGEST_PRELUDE:
-                raise self._damaged(offset, f"its metadata goes beyond {_LARGEST_PRELUDE} bytes")
+            if self._stream.offset > LARGEST_METADATA:
+                raise self._damaged(offset, f"its metadata goes beyond {LARGEST_METADATA} bytes")
         return Prelude(
             str(header.get("server_version") or ""), str(header.get("tool_version") or ""), metadata
         )

@@ -12,24 +12,27 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote_plus
 
 from mongoshot.errors import DumpError
 from mongoshot.snapshot.dump.definitions import collection_name
-from mongoshot.snapshot.dump.source import damaged, read_text, reading
+from mongoshot.snapshot.dump.source import (
+    LARGEST_METADATA,
+    damaged,
+    read_text,
+    reading,
+)
 from mongoshot.snapshot.manifest import MANIFEST_NAME, looks_like_manifest
 from mongoshot.snapshot.names import METADATA_SUFFIX
 from mongoshot.snapshot.packing import GZIP_SUFFIX
 
 DOCUMENTS_SUFFIX = ".bson"
 PRELUDE_NAME = "prelude.json"
-OPLOG_STEM = "oplog"
+OPLOG_NAME = "oplog.bson"
 
-#: Bytes of a metadata file, at most: servers do not tell of more in one document.
-_LARGEST_METADATA = 1 << 24
 #: Bytes of the stem of a file whose name is cut.
 _CUT_STEM = 238
 
@@ -79,8 +82,9 @@ def find_databases(path: Path) -> dict[str, Path]:
 
 def has_oplog(path: Path) -> bool:
     """Tell whether a dump was made with --oplog."""
+    names = (OPLOG_NAME, OPLOG_NAME + GZIP_SUFFIX)
     with reading(path):
-        return any(map(_is_oplog, path.iterdir()))
+        return any((path / name).is_file() for name in names)
 
 
 def list_files(directory: Path) -> DatabaseFiles:
@@ -110,20 +114,26 @@ def list_files(directory: Path) -> DatabaseFiles:
     return DatabaseFiles(documents, metadata, tuple(others))
 
 
-def read_metadata(path: Path) -> bytes:
-    """Read a metadata file, packed or not."""
-    return read_text(path, _LARGEST_METADATA)
+def read_metadata(paths: dict[str, Path]) -> dict[str, bytes]:
+    """Read metadata files, packed or not, by collection. Raises DumpError where they are large."""
+    texts: dict[str, bytes] = {}
+    left = LARGEST_METADATA
+    for name, path in paths.items():
+        texts[name] = read_text(path, left)
+        left -= len(texts[name])
+    return texts
 
 
-def read_server_version(directories: Iterator[Path] | list[Path]) -> str:
+def read_server_version(directories: Iterable[Path]) -> str:
     """Read the version of the server from the first `prelude.json` in one of these; "" if none."""
     for directory in directories:
         for name in (PRELUDE_NAME, PRELUDE_NAME + GZIP_SUFFIX):
             path = directory / name
-            if not path.is_file():
-                continue
+            with reading(path):
+                if not path.is_file():
+                    continue
             try:
-                version = json.loads(read_metadata(path))["ServerVersion"]
+                version = json.loads(read_text(path, LARGEST_METADATA))["ServerVersion"]
             except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise damaged(f"{path} does not say the server's version ({error!r:.80})") from None
             return str(version)
@@ -139,7 +149,7 @@ def _is_of_collection(entry: Path) -> bool:
 
 
 def _is_oplog(entry: Path) -> bool:
-    return _stem(entry) == OPLOG_STEM + DOCUMENTS_SUFFIX
+    return _stem(entry) == OPLOG_NAME
 
 
 def _require_regular(entry: Path) -> None:
@@ -158,7 +168,7 @@ def _name(stem: str, entry: Path) -> str:
         packed = GZIP_SUFFIX if entry.name.endswith(GZIP_SUFFIX) else ""
         path = entry.with_name(stem + METADATA_SUFFIX + packed)
         _require_regular(path)
-        return collection_name(read_metadata(path), str(path))
+        return collection_name(read_text(path, LARGEST_METADATA), str(path))
     try:
         return unquote_plus(stem, errors="strict")
     except UnicodeDecodeError:

@@ -94,9 +94,10 @@ def _open_directory(path: Path, database: str | None, scratch: Path) -> Dump:
     files = directories.list_files(directory)
     notes = [f"{directory / other}: not of mongodump, left out" for other in files.others]
     root = directory.parent if directory == path else path
-    if root.is_dir() and directories.has_oplog(root) and root != directory:
+    if directories.has_oplog(root):
         notes.append(_oplog_note(str(root)))
-    metadata = {n: (directories.read_metadata(p), str(p)) for n, p in files.metadata.items()}
+    texts = directories.read_metadata(files.metadata)
+    metadata = {n: (texts[n], str(p)) for n, p in files.metadata.items()}
     documents = {n: (partial(read_documents, p), str(p)) for n, p in files.documents.items()}
     return Dump(
         name,

@@ -11,7 +11,6 @@ import heapq
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import bson
@@ -30,7 +29,7 @@ from mongoshot.snapshot.order import SortKey, sort_key
 Read = Callable[[], Iterator[bytes]]
 
 #: What is sorted in memory at a time, at most: bytes and documents.
-_RUN_BYTES, _RUN_DOCUMENTS = 32 << 20, 100_000
+_RUN_BYTES, _RUN_DOCUMENTS = 16 << 20, 50_000
 #: Bytes of all runs together that are read ahead while they are merged, and of each at least.
 _MERGE_BYTES, _MERGE_LEAST = 32 << 20, 1 << 14
 
@@ -109,13 +108,17 @@ def _validate(chunk: bytes, where: str, offset: int) -> None:
 
 def _sorted(read: Read, scratch: Path) -> Iterator[bytes]:
     runs = _runs(read)
-    first = next(runs)
-    second = next(runs, None)
-    if second is None:
-        yield from first
+    run = next(runs)
+    following = next(runs, None)
+    if following is None:
+        yield from run
         return
     with closing(Spool(scratch)) as spool:
-        extents = [spool.append(b"".join(run)) for run in chain([first, second], runs)]
+        extents = [spool.append(b"".join(run))]
+        del run  # which would stay in memory for as long as this is read
+        while following is not None:
+            extents.append(spool.append(b"".join(following)))
+            following = next(runs, None)
         block = max(_MERGE_BYTES // len(extents), _MERGE_LEAST)
         yield from heapq.merge(
             *(_documents(spool, start, end, block) for start, end in extents), key=_key

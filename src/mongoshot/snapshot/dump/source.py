@@ -20,6 +20,9 @@ from mongoshot.snapshot.packing import UNPACKING_ERRORS, open_unpacked, unpackin
 #: The two bytes that gzip begins with. https://www.rfc-editor.org/rfc/rfc1952
 _GZIP_MAGIC = b"\x1f\x8b"
 
+#: Bytes of the metadata of all collections, at most, which is held in memory.
+LARGEST_METADATA = 1 << 26
+
 _REMEDY = "copy the dump again, or make a new one with mongodump"
 
 

@@ -9,6 +9,7 @@ import bson
 import pytest
 
 from mongoshot.errors import DumpError
+from mongoshot.snapshot.dump import directories
 from mongoshot.snapshot.dump.reading import Dump, open_dump
 from mongoshot.snapshot.model import Definition
 
@@ -183,6 +184,14 @@ def test_damaged_documents_are_found(
 def test_damaged_metadata_is_found(metadata: str, tmp_path: Path) -> None:
     with pytest.raises(DumpError, match=r"x\.metadata\.json is not the metadata of a collection"):
         define(tmp_path, metadata)
+
+
+def test_metadata_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(directories, "LARGEST_METADATA", 1000)
+    for name in "xyz":
+        write(tmp_path, f"{name}.metadata.json", PLAIN + " " * 300, packed=True)
+    with pytest.raises(DumpError, match=r"z\.metadata\.json\.gz has more than \d+ bytes"):
+        read(tmp_path)
 
 
 def test_a_time_series_needs_its_metadata(tmp_path: Path) -> None:

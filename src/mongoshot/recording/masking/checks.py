@@ -68,9 +68,13 @@ def card_prefix(digits: str) -> int:
     """Tell how many digits name the issuer of a payment card; 0 for what is no card number."""
     if not 14 <= len(digits) <= 19 or luhn_digit(digits[:-1]) != digits[-1]:
         return 0
-    if len(set(digits)) < 3:  # 4444444444444448 is a placeholder
-        return 0
     return next((prefix for issuer, prefix in _ISSUERS if issuer.fullmatch(digits)), 0)
+
+
+def is_card(digits: str) -> bool:
+    """Tell whether digits are the number of a card, and none that stands in every example."""
+    # 4111111111111111 and 4242424242424242 are nobody's.
+    return len(set(digits)) > 2 and card_prefix(digits) > 0
 
 
 def iban_digits(country: str, account: str) -> str:

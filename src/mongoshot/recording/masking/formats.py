@@ -161,15 +161,11 @@ def masked_card(cipher: Cipher, text: str) -> str:
     kept = checks.card_prefix(digits) if digits.isascii() and digits.isdigit() else 0
     if not kept:
         return _without(cipher, text, lambda made: checks.card_prefix(_SPACES.sub("", made)) > 0)
-    made = digits
-    size = 10 ** (len(digits) - kept - 1)
+    free = len(digits) - kept - 1
     tweak = f"{len(digits)} {digits[:kept]}".encode()
-    while True:  # until it is a number that the check does not take for a placeholder
-        middle = cipher.permuted(b"card", int(made[kept:-1]), size, tweak)
-        made = f"{digits[:kept]}{middle:0{len(digits) - kept - 1}d}"
-        made += checks.luhn_digit(made)
-        if checks.card_prefix(made):
-            return _laid_out(text, made)
+    middle = cipher.permuted(b"card", int(digits[kept:-1]), 10**free, tweak)
+    made = f"{digits[:kept]}{middle:0{free}d}"
+    return _laid_out(text, made + checks.luhn_digit(made))
 
 
 def masked_iban(cipher: Cipher, text: str) -> str:

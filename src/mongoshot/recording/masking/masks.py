@@ -87,7 +87,7 @@ def make_mask(text: str) -> Mask:
         if options not in ([], ["keep-domain"]):
             raise UsageError(f"the mask email takes keep-domain, not {rest!r:.60}")
         return Mask(text, name, True, "", True, False, lambda cipher: _email(cipher, bool(options)))
-    if name in ("shift-date", "date"):
+    if name == "shift-date":
         days = _days(text, options)
         return Mask(
             text, name, False, "keep", True, False, lambda cipher: shifted_date(cipher, days)

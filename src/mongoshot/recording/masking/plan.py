@@ -238,7 +238,7 @@ def bind_masks(policy: Policy, cipher: Cipher) -> dict[str, Apply]:
 
 def _remembering(mask: masks.Mask, apply: Apply) -> Apply:
     """Keep the masks of some values, as values repeat; a date depends on its document."""
-    if mask.name in ("shift-date", "date", "python"):
+    if mask.name in ("shift-date", "python"):
         return apply
     known: dict[tuple[int, bytes], bytes] = {}
 

@@ -190,7 +190,7 @@ def _named(name: str, match: bytes) -> str | None:
     text = match.decode()
     if name == "digits":
         digits = text.replace("-", "").replace(" ", "")
-        if checks.card_prefix(digits):
+        if checks.is_card(digits):
             return "card number"
         return "French NIR" if len(text) == 15 and checks.is_nir(text) else None
     if name == "IBAN":
@@ -209,7 +209,7 @@ def _numbers(chunk: bytes) -> Iterator[Hit]:
     for expression, read in ((_INT64, _read_int64), (_DOUBLE, _read_double), (_DECIMAL, _read_bid)):
         for match in expression.finditer(chunk):
             digits = read(match[2])
-            if checks.card_prefix(digits) and not _NO_CARDS.search(match[1]):
+            if checks.is_card(digits) and not _NO_CARDS.search(match[1]):
                 yield Hit(match.start(2), "card number", True)
 
 

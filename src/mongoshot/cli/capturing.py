@@ -203,6 +203,8 @@ def _request(path: Path, asked: dict[str, Any]) -> tuple[Request, bool]:
         origin = Snapshot.load(path).manifest.origin
     except SnapshotError:
         return request, False  # what is wrong there, says who is to write there
+    if "import" in origin.recipe:
+        return request, False
     return request.again(Request.from_recipe(origin.recipe)), True
 
 

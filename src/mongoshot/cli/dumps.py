@@ -12,9 +12,8 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from mongoshot.cli.options import (
-    count_text,
+    describe_snapshot,
     format_option,
-    size_text,
     snapshots_path,
 )
 from mongoshot.cli.progress import progress_bar
@@ -22,7 +21,6 @@ from mongoshot.cli.terminal import echo
 from mongoshot.errors import UsageError
 
 if TYPE_CHECKING:
-    from mongoshot.snapshot.directory import Snapshot
     from mongoshot.snapshot.dump.reading import Dump
     from mongoshot.snapshot.manifest import Origin
 
@@ -88,7 +86,7 @@ def import_dump(
             echo(f"{snapshot.path}: nothing has changed since revision {before.manifest.revision}")
             return
         source = f"the database {dump.database} of {place}"
-        echo(f"imported {snapshot.path} from {source}: {_contents(snapshot)}")
+        echo(f"imported {snapshot.path} from {source}: {describe_snapshot(snapshot)}")
 
 
 @click.command("export")
@@ -200,15 +198,3 @@ def _standard_output() -> Iterator[IO[bytes]]:
 def _warn(notes: Iterable[str]) -> None:
     for note in notes:
         echo(f"warning: {note}", err=True)
-
-
-def _contents(snapshot: Snapshot) -> str:
-    files = snapshot.manifest.files
-    return ", ".join(
-        [
-            count_text(len(snapshot.collections), "collection"),
-            count_text(sum(entry.documents or 0 for entry in files), "document"),
-            size_text(sum(entry.bytes for entry in files)),
-            f"revision {snapshot.manifest.revision}",
-        ]
-    )

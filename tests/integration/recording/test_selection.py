@@ -334,6 +334,28 @@ def test_what_leads_out_of_the_database_is_told(family: Database) -> None:
     )
 
 
+def test_a_declared_field_that_no_document_has_is_told(make_large_shop: MakeLargeShop) -> None:
+    follow = (
+        "orders.custmer_id=customers._id",
+        "payments.order=orders._id",
+        "orders.coupon_code=coupons.cod",
+        "orders.lines[].product_id=products._id",
+        "reviews.product=products._id",
+    )
+    order = Root("orders", query=bson.encode({"coupon_code": "SAVE04"}), limit=1)
+
+    selected = choose(make_large_shop(40).database, order, follow=follow, infer=False).selected
+
+    assert selected.notes == (
+        "--follow orders.custmer_id=customers._id: no document of orders has custmer_id; did you"
+        " mean customer_id?",
+        "--follow payments.order=orders._id: no document of payments has order; did you mean"
+        " order_id?",
+        "--follow orders.coupon_code=coupons.cod: no document of coupons has cod; did you mean"
+        " code?",
+    )
+
+
 def test_only_dbrefs_that_a_server_can_be_asked_for_are_inferred(family: Database) -> None:
     with open_reading(family) as reading:
         inferred = infer_references(reading)

@@ -61,6 +61,12 @@ def find(
         yield from split_documents(chunk)
 
 
+def has_path(reading: Reading, definition: Definition, path: str) -> bool:
+    """Tell whether any document of a collection has a field at a dotted path."""
+    query = framed(b"\x03" + path.encode() + b"\0" + framed(b"\x08$exists\0\x01"))
+    return any(True for _ in find(reading, definition, query, limit=1, fields=["_id"]))
+
+
 def in_batches(values: Iterable[bytes], *, indexed: bool) -> Iterator[list[bytes]]:
     """Cut values into what one question takes; without an index, into as few as can be."""
     return _batches(values, _MOST_VALUES if indexed else _MOST_BYTES)

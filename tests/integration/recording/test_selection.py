@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import bson
 import pytest
 from bson.dbref import DBRef
+from bson.raw_bson import RawBSONDocument
 from pymongo.errors import WriteError
 
 from mongoshot.errors import CaptureError, CommandError, UsageError
@@ -20,8 +21,10 @@ from mongoshot.recording.selection.choose import select
 from mongoshot.recording.selection.inference import infer_references
 from mongoshot.recording.selection.model import Root, Selected, Selection
 from mongoshot.recording.selection.parsing import parse_reference, parse_roots, selection_of
+from mongoshot.recording.selection.values import Extractor, equality_key
 from mongoshot.server.collections import live_state
 from mongoshot.server.connection import Database
+from mongoshot.server.finding import find_one_of
 from mongoshot.server.reading import Reading, open_reading
 from mongoshot.snapshot.encoding import from_extended_json
 from mongoshot.snapshot.manifest import Origin
@@ -331,6 +334,28 @@ def test_what_leads_out_of_the_database_is_told(family: Database) -> None:
     assert selected.notes == (
         "1 DBRefs lead to the database elsewhere, and were not followed",
         "1 DBRefs lead to the view all_people, and were not followed",
+    )
+
+
+def test_a_declared_field_that_no_document_has_is_told(make_large_shop: MakeLargeShop) -> None:
+    follow = (
+        "orders.custmer_id=customers._id",
+        "payments.order=orders._id",
+        "orders.coupon_code=coupons.cod",
+        "orders.lines[].product_id=products._id",
+        "reviews.product=products._id",
+    )
+    order = Root("orders", query=bson.encode({"coupon_code": "SAVE04"}), limit=1)
+
+    selected = choose(make_large_shop(40).database, order, follow=follow, infer=False).selected
+
+    assert selected.notes == (
+        "--follow orders.custmer_id=customers._id: no document of orders has custmer_id; did you"
+        " mean customer_id?",
+        "--follow payments.order=orders._id: no document of payments has order; did you mean"
+        " order_id?",
+        "--follow orders.coupon_code=coupons.cod: no document of coupons has cod; did you mean"
+        " code?",
     )
 
 
@@ -652,3 +677,32 @@ def test_keys_other_than_id_are_inferred(make_database: Callable[[], Database]) 
     wanted = {number for customer in found["customers"] for number in customer["accounts"]}
     assert {account["account_id"] for account in found["accounts"]} == wanted
     assert len(found["customers"]) == 10
+
+
+def test_equal_is_what_the_server_takes_for_equal(make_database: Callable[[], Database]) -> None:
+    database = make_database()
+    plain: list[Any] = [
+        *(5, bson.Int64(5), 5.0, bson.Decimal128("5.00"), "5", 0, -0.0, bson.Decimal128("-0E+9")),
+        *(0.1, bson.Decimal128("0.1"), bson.Decimal128("0.1000000000000000055511151231257827")),
+        *(2.0**53, bson.Int64(2**53), bson.Int64(2**53 + 1), bson.Decimal128(str(2**53 + 1))),
+        *(float("nan"), bson.Decimal128("NaN"), float("inf"), bson.Decimal128("Infinity")),
+        *(bson.Decimal128("1E+6144"), bson.Decimal128("10E+6143"), 1e300, True, 1, "a", "A"),
+        *({"a": 1, "b": 2.0}, {"a": 1.0, "b": bson.Int64(2)}, {"b": 2, "a": 1}, {"a": [1]}, {}),
+        *({"a": [1.0]}, bson.ObjectId(b"1" * 12), bson.Binary(b"x" * 16, 3)),
+        *(bson.Binary(b"x" * 16, 4), bson.DatetimeMS(5), bson.Timestamp(0, 5), bson.Code("a")),
+        *(bson.MinKey(), bson.MaxKey(), "é", "e\u0301"),
+    ]
+    documents = [bson.encode({"_id": at, "v": value}) for at, value in enumerate(plain)]
+    documents.append(bson.encode({"_id": len(plain), "v": "a"}).replace(b"\x02v", b"\x0ev"))
+    database["c"].insert_many([RawBSONDocument(document) for document in documents])
+    extractor = Extractor([("v",)])
+    values = [value for document in documents for _, value in extractor.values(document)]
+    with open_reading(database) as reading:
+        definition = reading.state.collections["c"].definition
+        for value in values:
+            found = find_one_of(reading, definition, "v", [value], fields=["_id"])
+
+            alike = [
+                at for at, each in enumerate(values) if equality_key(each) == equality_key(value)
+            ]
+            assert [bson.decode(each)["_id"] for each in found] == alike, value

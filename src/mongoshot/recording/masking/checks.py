@@ -11,20 +11,19 @@ import re
 import string
 from collections.abc import Callable
 
-_ISSUERS = tuple(
-    (re.compile(ranges), prefix)
-    for ranges, prefix in (
-        (r"4\d{15}", 1),  # Visa
-        (r"5[1-5]\d{14}", 2),  # Mastercard
-        (r"2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}", 4),
-        (r"3[47]\d{13}", 2),  # American Express
-        (r"6(?:011|4[4-9]\d|5\d\d)\d{12}", 4),  # Discover
-        (r"35(?:2[89]|[3-8]\d)\d{12}", 4),  # JCB
-        (r"3(?:0[0-5]|[68]\d)\d{11}", 3),  # Diners Club
-        (r"62\d{14,17}", 2),  # UnionPay
-        (r"(?:50(?:18|20|38)|5893|6304|6759|676[1-3])\d{12,15}", 4),  # Maestro
-    )
+#: Ranges, and how many digits of them name the issuer.
+_ISSUERS = (
+    (r"4\d{15}", 1),  # Visa
+    (r"5[1-5]\d{14}", 2),  # Mastercard
+    (r"2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}", 4),
+    (r"3[47]\d{13}", 2),  # American Express
+    (r"6(?:011|4[4-9]\d|5\d\d)\d{12}", 4),  # Discover
+    (r"35(?:2[89]|[3-8]\d)\d{12}", 4),  # JCB
+    (r"3(?:0[0-5]|[68]\d)\d{11}", 3),  # Diners Club
+    (r"62\d{14,17}", 2),  # UnionPay
+    (r"(?:50(?:18|20|38)|5893|6304|6759|676[1-3])\d{12,15}", 4),  # Maestro
 )
+_ISSUER = re.compile("|".join(f"({ranges})" for ranges, _ in _ISSUERS))
 
 _LETTERS = {letter: str(index + 10) for index, letter in enumerate(string.ascii_uppercase)}
 _IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
@@ -66,9 +65,10 @@ def luhn_digit(digits: str) -> str:
 
 def card_prefix(digits: str) -> int:
     """Tell how many digits name the issuer of a payment card; 0 for what is no card number."""
-    if not 14 <= len(digits) <= 19 or luhn_digit(digits[:-1]) != digits[-1]:
+    issuer = _ISSUER.fullmatch(digits)
+    if issuer is None or luhn_digit(digits[:-1]) != digits[-1]:
         return 0
-    return next((prefix for issuer, prefix in _ISSUERS if issuer.fullmatch(digits)), 0)
+    return _ISSUERS[(issuer.lastindex or 1) - 1][1]
 
 
 def is_card(digits: str) -> bool:
@@ -202,4 +202,16 @@ NATIONAL_IDS: dict[str, tuple[str, Callable[[str], bool]]] = {
         r"[A-Z]{6}[0-9]{2}[A-EHLMPR-T][0-9]{2}[A-Z][0-9]{3}[A-Z]",
         is_codice_fiscale,
     ),
+}
+
+#: The same, with `0` for each digit and `A` for each capital: where to look closer. What stands in
+#: other words of digits, the French NIR, is found with the cards.
+LOOKS_LIKE: dict[str, tuple[str, ...]] = {
+    "US social security number": ("000-00-0000",),
+    "Spanish DNI": ("00000000A", "A0000000A"),
+    "Brazilian CPF": ("000.000.000-00",),
+    "Swedish personnummer": ("000000-0000", "00000000-0000"),
+    "Finnish identity code": ("000000-000", "000000A000"),
+    "Belgian national number": ("00.00.00-000.00",),
+    "Italian codice fiscale": ("AAAAAA00A00A000A",),
 }

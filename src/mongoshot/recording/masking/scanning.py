@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import string
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
@@ -33,81 +33,108 @@ class Hit(NamedTuple):
 
 
 _TOKEN = 14
-"""How many characters in a row the shortest secret has that `_runs` finds."""
+"""How many characters in a row the shortest secret has that `_tokens` finds."""
 
 _TOKEN_CHARACTERS = (string.ascii_letters + string.digits + "_+/=.$,:{}-").encode()
 _TOKENS = bytes(120 if each in _TOKEN_CHARACTERS else 0 for each in range(256))
 _KINDS = bytes.maketrans((string.digits + string.ascii_uppercase).encode(), b"0" * 10 + b"A" * 26)
 _RUN = b"x" * _TOKEN
 _REST_OF_RUN = re.compile(b"x*")
+_REST_OF_DIGITS = re.compile(b"0*")
 
 _NO_WORD = r"(?<![A-Za-z0-9])"
 _NO_NUMBER = r"(?<![A-Za-z0-9_.,\-])"
 _ENDS = r"(?![A-Za-z0-9])"
 _NUMBER_ENDS = r"(?![A-Za-z0-9_\-]|[.,][0-9])"
 
-#: Sources: the documentation of each service on the format of its keys.
-_SECRETS: Final = {
-    "AWS access key": rf"{_NO_WORD}(?:AKIA|ASIA)[A-Z0-9]{{16}}{_ENDS}",
-    "GitHub token": r"gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{22}",
-    "GitLab token": r"glpat-[A-Za-z0-9_\-]{20}",
-    "Stripe key": r"[sr]k_(?:live|test)_[A-Za-z0-9]{16}|whsec_[A-Za-z0-9+/=]{24}",
-    "Slack token": r"xox[abeoprs]-[A-Za-z0-9\-]{10}",
-    "Google key": r"AIza[A-Za-z0-9_\-]{35}|ya29\.[A-Za-z0-9_\-]{20}|GOCSPX-[A-Za-z0-9_\-]{20}",
-    "SendGrid key": r"SG\.[A-Za-z0-9_\-]{16,}\.[A-Za-z0-9_\-]{16}",
-    "API key": rf"{_NO_WORD}sk-(?:ant-|proj-|[A-Za-z0-9]{{20}}T3BlbkFJ)[A-Za-z0-9_\-]{{16}}",
-    "npm token": rf"{_NO_WORD}npm_[A-Za-z0-9]{{36}}",
-    "PyPI token": r"pypi-AgE[A-Za-z0-9_\-]{20}",
-    "JSON Web Token": r"eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]*",
-    "password hash": r"\$2[abxy]?\$[0-9]{2}\$[./A-Za-z0-9]{53}|\$argon2(?:id|i|d)\$"
-    r"|\$(?:scrypt|pbkdf2[a-z0-9\-]*|[156y7]|gy|apr1|md5|sha1)\$[./A-Za-z0-9+=,$\-]{12}"
-    rf"|{_NO_WORD}(?:pbkdf2|scrypt):[a-z0-9:]+\$[./A-Za-z0-9]+\$"
-    rf"|{_NO_WORD}(?:pbkdf2_sha[0-9]+|bcrypt_sha256|scrypt|argon2)\$"
-    r"|\{(?:SSHA|SHA|SMD5|CRYPT|PBKDF2)[0-9]*\}[./A-Za-z0-9+=$]{20}",
-    "IBAN": rf"{_NO_WORD}[A-Z]{{2}}[0-9]{{2}}[A-Z0-9]{{11,30}}{_ENDS}",
-    "digits": rf"{_NO_NUMBER}(?:[0-9]{{14,19}}|[0-9]{{4}}(?:-[0-9]{{4}}){{3}}"
-    rf"|[0-9]{{4}}-[0-9]{{6}}-[0-9]{{4,5}}){_NUMBER_ENDS}",
-    **{
-        name: f"{_NO_NUMBER}(?:{expression}){_NUMBER_ENDS}"
-        for name, (expression, _) in checks.NATIONAL_IDS.items()
-        if name in ("Brazilian CPF", "Belgian national number", "Italian codice fiscale")
-    },
-}
-_NAMES = tuple(_SECRETS)
-_IN_RUNS = re.compile("|".join(f"({expression})" for expression in _SECRETS.values()).encode())
+#: What begins with the same texts each time: a name, those texts, and the expression that starts
+#: there. Sources: the documentation of each service on the format of its keys.
+_SECRETS: Final = (
+    ("AWS access key", "AKIA ASIA", rf"{_NO_WORD}(?:AKIA|ASIA)[A-Z0-9]{{16}}{_ENDS}"),
+    ("GitHub token", "ghp_ gho_ ghu_ ghs_ ghr_", r"gh[pousr]_[A-Za-z0-9]{36}"),
+    ("GitHub token", "github_pat_", r"github_pat_[A-Za-z0-9_]{22}"),
+    ("GitLab token", "glpat-", r"glpat-[A-Za-z0-9_\-]{20}"),
+    ("Stripe key", "k_live_ k_test_", r"(?<=[sr])k_(?:live|test)_[A-Za-z0-9]{16}"),
+    ("Stripe key", "whsec_", r"whsec_[A-Za-z0-9+/=]{24}"),
+    ("Slack token", "xox", r"xox[abeoprs]-[A-Za-z0-9\-]{10}"),
+    ("Google key", "AIza", r"AIza[A-Za-z0-9_\-]{35}"),
+    ("Google key", "ya29.", r"ya29\.[A-Za-z0-9_\-]{20}"),
+    ("Google key", "GOCSPX-", r"GOCSPX-[A-Za-z0-9_\-]{20}"),
+    ("SendGrid key", "SG.", r"SG\.[A-Za-z0-9_\-]{16,}\.[A-Za-z0-9_\-]{16}"),
+    (
+        "API key",
+        "sk-",
+        rf"{_NO_WORD}sk-(?:ant-|proj-|[A-Za-z0-9]{{20}}T3BlbkFJ)[A-Za-z0-9_\-]{{16}}",
+    ),
+    ("npm token", "npm_", rf"{_NO_WORD}npm_[A-Za-z0-9]{{36}}"),
+    ("PyPI token", "pypi-AgE", r"pypi-AgE[A-Za-z0-9_\-]{20}"),
+    ("JSON Web Token", "eyJ", r"eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]*"),
+    (
+        "password hash",
+        "$",
+        r"\$2[abxy]?\$[0-9]{2}\$[./A-Za-z0-9]{53}|\$argon2(?:id|i|d)\$"
+        r"|\$(?:scrypt|pbkdf2[a-z0-9\-]*|[156y7]|gy|apr1|md5|sha1)\$[./A-Za-z0-9+=,$\-]{12}",
+    ),
+    (
+        "password hash",
+        "pbkdf2 scrypt bcrypt_sha256$ argon2$",
+        rf"{_NO_WORD}(?:(?:pbkdf2|scrypt):[a-z0-9:]+\$[./A-Za-z0-9]+\$"
+        r"|(?:pbkdf2_sha[0-9]+|bcrypt_sha256|scrypt|argon2)\$)",
+    ),
+    (
+        "password hash",
+        "{",
+        r"\{(?:SSHA|SHA|SMD5|CRYPT|PBKDF2)[0-9]*\}[./A-Za-z0-9+=$]{20}",
+    ),
+)
+_BY_TEXT: Final = tuple(
+    (text.encode(), re.compile(expression.encode()), name)
+    for name, texts, expression in _SECRETS
+    for text in texts.split()
+)
 
-#: What is shorter, or has spaces: as the copy has it, and the expression that starts there, before
-#: or behind it.
-_SHORT: Final = tuple(
-    (literal, re.compile(f"{_NO_NUMBER}(?:{expression}){_NUMBER_ENDS}".encode()), name)
-    for literal, expression, name in (
+#: One of these is in most of the texts, and some of them in few words.
+_MARKS: Final = b"_$-{.:"
+
+#: What is told by its digits and capitals: the text that the copy has, in which one stands for all
+#: of a kind, and the expression that starts there.
+_NUMBERED: Final = tuple(
+    (literal.encode(), re.compile(f"{before}(?:{expression}){behind}".encode()), name)
+    for name, before, behind, several in (
         (
-            b"000-00-0000",
-            checks.NATIONAL_IDS["US social security number"][0],
-            "US social security number",
-        ),
-        (b"00000000A", checks.NATIONAL_IDS["Spanish DNI"][0], "Spanish DNI"),
-        (b"A0000000A", checks.NATIONAL_IDS["Spanish DNI"][0], "Spanish DNI"),
-        (b"000000-0000", checks.NATIONAL_IDS["Swedish personnummer"][0], "Swedish personnummer"),
-        (
-            b"00000000-0000",
-            checks.NATIONAL_IDS["Swedish personnummer"][0],
-            "Swedish personnummer",
-        ),
-        (
-            b"000000-000",
-            checks.NATIONAL_IDS["Finnish identity code"][0],
-            "Finnish identity code",
+            "digits",
+            _NO_NUMBER,
+            _NUMBER_ENDS,
+            (
+                ("0" * 14, "[0-9]{14,19}"),
+                ("0000-0000-0000-0000", "[0-9]{4}(?:-[0-9]{4}){3}"),
+                ("0000-000000-0000", "[0-9]{4}-[0-9]{6}-[0-9]{4,5}"),
+                ("0000 0000 0000 0000", "[0-9]{4}(?: [0-9]{4}){3}"),
+                ("0000 000000 0000", "[0-9]{4} [0-9]{6} [0-9]{4,5}"),
+            ),
         ),
         (
-            b"000000A000",
-            checks.NATIONAL_IDS["Finnish identity code"][0],
-            "Finnish identity code",
+            "IBAN",
+            _NO_WORD,
+            _ENDS,
+            (
+                (
+                    "AA00",
+                    "[A-Z]{2}[0-9]{2}(?:[A-Z0-9]{11,30}|(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?)",
+                ),
+            ),
         ),
-        (b"0000 0000 0000 0000", "[0-9]{4}(?: [0-9]{4}){3}", "digits"),
-        (b"0000 000000 0000", "[0-9]{4} [0-9]{6} [0-9]{4,5}", "digits"),
-        (b"AA00 ", "[A-Z]{2}[0-9]{2}(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?", "IBAN"),
+        *(
+            (
+                name,
+                _NO_NUMBER,
+                _NUMBER_ENDS,
+                [(each, checks.NATIONAL_IDS[name][0]) for each in literals],
+            )
+            for name, literals in checks.LOOKS_LIKE.items()
+        ),
     )
+    for literal, expression in several
 )
 
 _PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY")
@@ -140,7 +167,7 @@ _BY_NAME = TEXTS | {
 
 def scan(chunk: bytes) -> list[Hit]:
     """Find what may be a secret, sorted by offset."""
-    found = [*_runs(chunk), *_short(chunk), *_numbers(chunk), *_names(chunk)]
+    found = [*_tokens(chunk), *_numbered(chunk), *_numbers(chunk), *_names(chunk)]
     if b"-----BEGIN" in chunk:
         found += [Hit(at.start(), "private key", False) for at in _PRIVATE_KEY.finditer(chunk)]
     if b"://" in chunk:
@@ -159,30 +186,48 @@ def hits_within(hits: list[Hit], start: int, end: int) -> list[Hit]:
     return hits[first : bisect_left(hits, end, first, key=lambda hit: hit.start)]
 
 
-def _runs(chunk: bytes) -> Iterator[Hit]:
+def _tokens(chunk: bytes) -> Iterator[Hit]:
+    """Find what is in words of characters that keys and hashes are made of, and begins as they do.
+
+    Long words alone are searched, put together: mostly they are a small part of all.
+    """
     copy = chunk.translate(_TOKENS)
+    starts, words, offsets, size = [], [], [], 0
     start = copy.find(_RUN)
     while start >= 0:
         rest = _REST_OF_RUN.match(copy, start)
         end = rest.end() if rest else start + _TOKEN
-        for match in _IN_RUNS.finditer(chunk, start, end):
-            what = _named(_NAMES[(match.lastindex or 1) - 1], match[0])
-            if what:
-                yield Hit(match.start(), what, False)
+        starts.append(start)
+        offsets.append(size)
+        words.append(chunk[start:end])
+        size += end - start + 1
         start = copy.find(_RUN, end)
+    together = b"\0".join(words)
+    marks = {mark for mark in _MARKS if mark not in together}
+    for text, expression, name in _BY_TEXT:
+        if not marks.isdisjoint(text):
+            continue
+        at = together.find(text)
+        while at >= 0:
+            if expression.match(together, at):
+                word = bisect_right(offsets, at) - 1
+                yield Hit(starts[word] + at - offsets[word], name, False)
+            at = together.find(text, at + 1)
 
 
-def _short(chunk: bytes) -> Iterator[Hit]:
+def _numbered(chunk: bytes) -> Iterator[Hit]:
     copy = chunk.translate(_KINDS)
-    for literal, expression, name in _SHORT:
+    for literal, expression, name in _NUMBERED:
         start = copy.find(literal)
         while start >= 0:
             match = expression.match(chunk, start)
-            if match:
-                what = _named(name, match[0])
-                if what:
-                    yield Hit(start, what, False)
-            start = copy.find(literal, start + 1)
+            if match and (what := _named(name, match[0])):
+                yield Hit(start, what, False)
+            end = start + 1
+            if not literal.strip(b"0"):  # none begins within the same digits
+                rest = _REST_OF_DIGITS.match(copy, start)
+                end = rest.end() if rest else end
+            start = copy.find(literal, end)
 
 
 def _named(name: str, match: bytes) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import heapq
 from collections.abc import Callable, Iterator, Sequence
@@ -25,8 +26,9 @@ from mongoshot.recording.selection.model import (
     path_text,
 )
 from mongoshot.recording.selection.parsing import check_name, check_root, recipe_of
+from mongoshot.recording.selection.sampling import take_sample
 from mongoshot.server.catalog import STORED_FUNCTIONS
-from mongoshot.server.finding import find, read_chosen, shown_id
+from mongoshot.server.finding import find, has_path, read_chosen, shown_id
 from mongoshot.server.reading import Reading
 from mongoshot.snapshot.elements import document_id, framed, split_documents
 from mongoshot.snapshot.model import (
@@ -87,7 +89,11 @@ def select(
         dangling=dangling,
         broken=broken,
         recipe=recipe_of(selection, evidence, names),
-        notes=(*notes, *_notes(closure, selection.most_children)),
+        notes=(
+            *notes,
+            *_notes(closure, selection.most_children),
+            *_misspelled(reading, closure, selection.follow),
+        ),
     )
 
 
@@ -155,7 +161,9 @@ def _documents_of(reading: Reading, definition: Definition, root: Root) -> Itera
     query = root.query if root.query is not None else framed(b"")
     if root.sample is not None:
         # By a hash: the same documents each time, wherever they lie in the collection.
-        listed = find(reading, definition, query, sort=_order(definition), fields=["_id"])
+        # All of them lie in the index of ids, where a sort by these leads the server.
+        order = _order(definition) if root.query is None else ()
+        listed = find(reading, definition, query, sort=order, fields=["_id"])
         chosen = heapq.nsmallest(root.sample, map(document_id, listed), key=_lot)
         for chunk in read_chosen(reading, definition, set(chosen)):
             yield from split_documents(chunk)
@@ -261,3 +269,21 @@ def _notes(closure: Closure, most_children: int) -> Iterator[str]:
                 f" {most_children:,} refer to the same one, of {tally.cut_at:,};"
                 " --most-children takes more"
             )
+
+
+def _misspelled(
+    reading: Reading, closure: Closure, declared: tuple[Reference, ...]
+) -> Iterator[str]:
+    """Give a line for each field of a declared reference that no document has."""
+    for reference in declared:
+        values, found = closure.looked_up(reference)
+        places = [] if values else [(reference.collection, reference.keys)]
+        places += [] if found else [(reference.target, reference.target_keys)]
+        for name, keys in places:
+            definition = reading.state.collections[name].definition
+            if has_path(reading, definition, ".".join(keys)):
+                continue
+            known = {".".join(each): None for each in take_sample(reading, definition).fields}
+            near = difflib.get_close_matches(".".join(keys), known, n=3)
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            yield f"--follow {reference}: no document of {name} has {'.'.join(keys)}{hint}"

@@ -214,7 +214,7 @@ class Selected:
     `state` reads the documents from the server each time, in the session of the reading, which has
     to be open still. `documents` counts them by collection, `whole` ones left out. `dangling` are
     references that the source itself has broken, `broken` those that this selection breaks: none,
-    but into collections that are excluded. `recipe` is JSON: by `recipes.selection_of` the same
+    but into collections that are excluded. `recipe` is JSON: by `parsing.selection_of` the same
     selection again, which infers nothing. `notes` are lines for the user, mostly none.
     """
 

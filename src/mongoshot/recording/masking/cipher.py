@@ -15,7 +15,10 @@ import hashlib
 from functools import lru_cache
 from math import isqrt
 
-_HASHED = 64  # bytes of a round's hash: far more than the half that it is added to
+#: Bytes of a round's hash, which are eight more at least than the half that it is added to; and the
+#: size from which on they are the larger number.
+_HASHED, _HASHED_WIDE = 32, 64
+_WIDE = 1 << 380
 
 _TABLE = 256  # a domain up to this size is shuffled as a whole
 _SMALL = 1 << 24
@@ -47,7 +50,7 @@ class Cipher:
             return value
         if size <= _TABLE:
             return self._tables(purpose, size, tweak)[value]
-        network = _Network(self._rounds(purpose, size >= _LARGE), size, tweak)
+        network = _Network(self._rounds(purpose, size >= _LARGE, size >= _WIDE), size, tweak)
         value = network.forward(value)
         if size >= _SMALL:
             return value
@@ -59,10 +62,11 @@ class Cipher:
         made.update(len(purpose).to_bytes(2, "little") + purpose)
         return made
 
-    def _new_rounds(self, purpose: bytes, large: bool) -> list[hashlib.blake2b]:
+    def _new_rounds(self, purpose: bytes, large: bool, wide: bool) -> list[hashlib.blake2b]:
         rounds = []
+        hashed = _HASHED_WIDE if wide else _HASHED
         for index in range(6 if large else 10):
-            made = self._hashes(b"round\0" + purpose, _HASHED).copy()
+            made = self._hashes(b"round\0" + purpose, hashed).copy()
             made.update(bytes((index,)))
             rounds.append(made)
         return rounds

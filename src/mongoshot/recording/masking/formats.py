@@ -25,6 +25,9 @@ _FEWEST_DIGITS = 3
 #: Positions that are permuted at a time: more are chained, so that long texts take linear time.
 _BLOCK = 64
 
+#: Characters of a text up to which what is known of its shape is kept.
+_SHORT = 256
+
 #: Country calling codes of one and of two digits; all others have three. ITU-T E.164.
 _SHORT_CODES = re.compile(r"[17]|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]", re.ASCII)
 _PHONE = re.compile(r"[0-9 ()+./-]*[0-9][0-9 ()+./-]*(?:(?:x|ext\.?) ?[0-9]+)?")
@@ -100,13 +103,15 @@ def masked_text(cipher: Cipher, text: str) -> str:
     case takes for different stays so.
     """
     shape = text.translate(_SHAPE)
-    return permuted(cipher, b"text", text, _text_alphabets(shape), shape.lower())
+    alphabets = _text_alphabets if len(shape) <= _SHORT else _text_alphabets.__wrapped__
+    return permuted(cipher, b"text", text, alphabets(shape), shape.lower())
 
 
 def masked_digits(cipher: Cipher, text: str) -> str:
     """Replace each digit by a digit, and leave the rest."""
     shape = text.translate(_DIGIT_SHAPE)
-    return permuted(cipher, b"digits", text, _digit_alphabets(shape), shape)
+    alphabets = _digit_alphabets if len(shape) <= _SHORT else _digit_alphabets.__wrapped__
+    return permuted(cipher, b"digits", text, alphabets(shape), shape)
 
 
 def masked_phone(cipher: Cipher, text: str) -> str:
@@ -203,7 +208,7 @@ def permuted(
 
     `shape` is the same for a text and its mask, and tells how long the alphabets are.
     """
-    places = _places(alphabets)
+    places = (_places if len(shape) <= _SHORT else _places.__wrapped__)(alphabets)
     characters = list(text)
     if len(places) <= _BLOCK:
         _permute_block(cipher, purpose, characters, alphabets, places, shape.encode())

@@ -21,7 +21,7 @@ _TRAILING = frozenset(
 )
 _PASSWORDS = frozenset(
     (
-        *("password", "passwords", "passwd", "pwd", "passphrase", "passcode"),
+        *("password", "passwords", "passwd", "pwd", "passphrase", "passcode", "passwort", "passe"),
         *("secret", "secrets", "credential", "credentials"),
     )
 )
@@ -54,7 +54,7 @@ _GLUED_KEY = re.compile(r".+token|.*(?:api|private|secret|access)key")
 
 #: What a chunk of documents has in it, in lower case, where it has such a name.
 LITERALS: Final = tuple(
-    b"pass pwd secret token key\0 credential cvv cvc ssn bsn pesel social authorization connection"
+    b"pass pwd secret token key credential cvv cvc ssn bsn pesel social authorization connection"
     b" recovery backup salt".split(b" ")
 )
 

@@ -139,7 +139,7 @@ _NUMBERED: Final = tuple(
 
 _PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY")
 _PASSWORD_IN_URL = re.compile(
-    rb"://[^\x00-\x20/:@?#\"'<>]*:(?!(?:[*x]+|<[^>]*>|\$?\{[^}]*\}|password|pass|pwd)@)"
+    rb"://[^\x00-\x20/:@?#\"'<>]*:(?!(?:[*x]+|<[^>]*>|\$?\{[^}]*\}|%[sd]|%\([^)]*\)s|password|pass|pwd)@)"
     rb"[^\x00-\x20/@\"'<>]+@[^\x00-\x20/]"
 )
 
@@ -254,7 +254,8 @@ def _numbers(chunk: bytes) -> Iterator[Hit]:
     for expression, read in ((_INT64, _read_int64), (_DOUBLE, _read_double), (_DECIMAL, _read_bid)):
         for match in expression.finditer(chunk):
             digits = read(match[2])
-            if checks.is_card(digits) and not _NO_CARDS.search(match[1]):
+            # Ids that are made of the time have 17 digits and more; cards that have are no numbers.
+            if len(digits) <= 16 and checks.is_card(digits) and not _NO_CARDS.search(match[1]):
                 yield Hit(match.start(2), "card number", True)
 
 

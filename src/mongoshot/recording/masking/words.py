@@ -53,7 +53,11 @@ def words(locale: str, which: str) -> Sequence[str]:
         source = _faker().Faker(DEFAULT_LOCALE)
         ask = getattr(source, _LISTS[which])
     source.seed_instance(0)
-    return sorted({str(ask()) for _ in range(_ASKED)})
+    found = {str(ask()) for _ in range(_ASKED)}
+    if which == "street":  # "John Parks" may be a street of Faker's, and is a name
+        names = set(words(locale, "last"))
+        found = {each for each in found if each.split()[-1] not in names} or found
+    return sorted(found)
 
 
 def _faker() -> Any:

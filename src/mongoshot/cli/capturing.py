@@ -320,8 +320,6 @@ def _warn(recorded: Recorded) -> None:
             f"{more}; to mask one: --mask {recorded.hints[0].path}=RULE",
             err=True,
         )
-    for mask in recorded.unused_masks:
-        echo(f"warning: --mask {mask} has masked nothing", err=True)
     for entry in snapshot.manifest.files:
         if entry.bytes > _MUCH:
             echo(

@@ -69,13 +69,12 @@ class Recorded:
     """Hold what came of a capture.
 
     `selected` says how documents were chosen, where they were; `hints` what looks like data of
-    people and was not masked; `unused_masks` are rules that masked nothing.
+    people and was not masked.
     """
 
     snapshot: Snapshot
     selected: Selected | None
     hints: tuple[Hint, ...]
-    unused_masks: tuple[str, ...]
 
 
 def capture(
@@ -191,8 +190,7 @@ class _Recording:
             if came_too_late(error):
                 raise _ChangedError from error
             raise
-        unused = tuple(map(str, self._masker.unused))
-        return Recorded(snapshot, self._selected, tuple(self._masker.hints), unused)
+        return Recorded(snapshot, self._selected, tuple(self._masker.hints))
 
     def _state(self) -> MemoryState:
         state = self._asked

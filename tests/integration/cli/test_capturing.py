@@ -99,7 +99,7 @@ def test_secrets_stop_a_capture_until_a_rule_names_them(
 ) -> None:
     secret = "$2b$12$" + "x9Kq" * 13 + "A"
     shop["customers"].update_one({"_id": "c3"}, {"$set": {"password": secret}})
-    said = refused(run("capture", "all", *where), "customers.password (password hash, 1)")
+    said = refused(run("capture", "all", *where), "customers.password", "password hash")
     assert secret not in said
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     done = run("capture", "all", *where, "--mask", "customers.password=redact")

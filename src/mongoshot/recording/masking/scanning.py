@@ -76,43 +76,37 @@ _SECRETS: Final = {
 _NAMES = tuple(_SECRETS)
 _IN_RUNS = re.compile("|".join(f"({expression})" for expression in _SECRETS.values()).encode())
 
-#: What is shorter, or has spaces: as the copy has it, and the expression that starts there, before
-#: or behind it.
+_CARD_IN_GROUPS = "[0-9]{4}(?: [0-9]{4}){3}"
+_CARD_IN_THREE = "[0-9]{4} [0-9]{6} [0-9]{4,5}"
+_IBAN_IN_GROUPS = "[A-Z]{2}[0-9]{2}(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?"
+
+#: What is shorter, or has spaces: as the copy has it, and the expression that starts there.
 _SHORT: Final = tuple(
-    (literal, re.compile(f"{_NO_NUMBER}(?:{expression}){_NUMBER_ENDS}".encode()), name)
-    for literal, expression, name in (
-        (
-            b"000-00-0000",
-            checks.NATIONAL_IDS["US social security number"][0],
-            "US social security number",
+    (
+        literal,
+        re.compile(
+            f"{_NO_NUMBER}(?:{expression or checks.NATIONAL_IDS[name][0]}){_NUMBER_ENDS}".encode()
         ),
-        (b"00000000A", checks.NATIONAL_IDS["Spanish DNI"][0], "Spanish DNI"),
-        (b"A0000000A", checks.NATIONAL_IDS["Spanish DNI"][0], "Spanish DNI"),
-        (b"000000-0000", checks.NATIONAL_IDS["Swedish personnummer"][0], "Swedish personnummer"),
-        (
-            b"00000000-0000",
-            checks.NATIONAL_IDS["Swedish personnummer"][0],
-            "Swedish personnummer",
-        ),
-        (
-            b"000000-000",
-            checks.NATIONAL_IDS["Finnish identity code"][0],
-            "Finnish identity code",
-        ),
-        (
-            b"000000A000",
-            checks.NATIONAL_IDS["Finnish identity code"][0],
-            "Finnish identity code",
-        ),
-        (b"0000 0000 0000 0000", "[0-9]{4}(?: [0-9]{4}){3}", "digits"),
-        (b"0000 000000 0000", "[0-9]{4} [0-9]{6} [0-9]{4,5}", "digits"),
-        (b"AA00 ", "[A-Z]{2}[0-9]{2}(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?", "IBAN"),
+        name,
+    )
+    for literal, name, expression in (
+        (b"000-00-0000", "US social security number", ""),
+        (b"00000000A", "Spanish DNI", ""),
+        (b"A0000000A", "Spanish DNI", ""),
+        (b"000000-0000", "Swedish personnummer", ""),
+        (b"00000000-0000", "Swedish personnummer", ""),
+        (b"000000-000", "Finnish identity code", ""),
+        (b"000000A000", "Finnish identity code", ""),
+        (b"0000 0000 0000 0000", "digits", _CARD_IN_GROUPS),
+        (b"0000 000000 0000", "digits", _CARD_IN_THREE),
+        (b"AA00 ", "IBAN", _IBAN_IN_GROUPS),
     )
 )
 
 _PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY")
 _PASSWORD_IN_URL = re.compile(
-    rb"://[^\x00-\x20/:@?#\"'<>]*:(?!(?:[*x]+|<[^>]*>|\$?\{[^}]*\}|%[sd]|%\([^)]*\)s|password|pass|pwd)@)"
+    rb"://[^\x00-\x20/:@?#\"'<>]*:"
+    rb"(?!(?:[*x]+|<[^>]*>|\$?\{[^}]*\}|%[sd]|%\([^)]*\)s|password|pass|pwd)@)"
     rb"[^\x00-\x20/@\"'<>]+@[^\x00-\x20/]"
 )
 

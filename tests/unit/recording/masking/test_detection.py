@@ -154,6 +154,7 @@ HARMLESS: list[dict[str, Any]] = [
         "monkey": "k1" * 9,
     },
     {"compass": "a0123456789", "secretary": "a0123456789", "assn": "1", "pass": "gold"},
+    {"credentials": {"type": "userpass", "provider": "local"}, "account_key": "acc-000123"},
     {"sha": "da39a3ee5e6b4b0d3255bfef95601890afd80709", "id": str(ObjectId(b"4" * 12))},
     {"uuid": "41111111-1111-4111-8111-411111111111", "amount": "4111111111111111.52"},
     {"order": "240101-1235", "snowflake": Int64(6200000000000000005), "no": "20240101-1235"},

@@ -46,6 +46,7 @@ _NO_NUMBER = r"(?<![A-Za-z0-9_.,\-])"
 _ENDS = r"(?![A-Za-z0-9])"
 _NUMBER_ENDS = r"(?![A-Za-z0-9_\-]|[.,][0-9])"
 
+#: Bounded, so that a long text takes linear time.
 #: Sources: the documentation of each service on the format of its keys.
 _SECRETS: Final = {
     "AWS access key": rf"{_NO_WORD}(?:AKIA|ASIA)[A-Z0-9]{{16}}{_ENDS}",
@@ -54,14 +55,14 @@ _SECRETS: Final = {
     "Stripe key": r"[sr]k_(?:live|test)_[A-Za-z0-9]{16}|whsec_[A-Za-z0-9+/=]{24}",
     "Slack token": r"xox[abeoprs]-[A-Za-z0-9\-]{10}",
     "Google key": r"AIza[A-Za-z0-9_\-]{35}|ya29\.[A-Za-z0-9_\-]{20}|GOCSPX-[A-Za-z0-9_\-]{20}",
-    "SendGrid key": r"SG\.[A-Za-z0-9_\-]{16,}\.[A-Za-z0-9_\-]{16}",
+    "SendGrid key": r"SG\.[A-Za-z0-9_\-]{16,64}\.[A-Za-z0-9_\-]{16}",
     "API key": rf"{_NO_WORD}sk-(?:ant-|proj-|[A-Za-z0-9]{{20}}T3BlbkFJ)[A-Za-z0-9_\-]{{16}}",
     "npm token": rf"{_NO_WORD}npm_[A-Za-z0-9]{{36}}",
     "PyPI token": r"pypi-AgE[A-Za-z0-9_\-]{20}",
-    "JSON Web Token": r"eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]*",
+    "JSON Web Token": rf"{_NO_WORD}eyJ[A-Za-z0-9_\-]{{8,4000}}\.[A-Za-z0-9_\-]{{8}}",
     "password hash": r"\$2[abxy]?\$[0-9]{2}\$[./A-Za-z0-9]{53}|\$argon2(?:id|i|d)\$"
     r"|\$(?:scrypt|pbkdf2[a-z0-9\-]*|[156y7]|gy|apr1|md5|sha1)\$[./A-Za-z0-9+=,$\-]{12}"
-    rf"|{_NO_WORD}(?:pbkdf2|scrypt):[a-z0-9:]+\$[./A-Za-z0-9]+\$"
+    rf"|{_NO_WORD}(?:pbkdf2|scrypt):[a-z0-9:]{{1,40}}\$[./A-Za-z0-9]{{1,64}}\$"
     rf"|{_NO_WORD}(?:pbkdf2_sha[0-9]+|bcrypt_sha256|scrypt|argon2)\$"
     r"|\{(?:SSHA|SHA|SMD5|CRYPT|PBKDF2)[0-9]*\}[./A-Za-z0-9+=$]{20}",
     "IBAN": rf"{_NO_WORD}[A-Z]{{2}}[0-9]{{2}}[A-Z0-9]{{11,30}}{_ENDS}",
@@ -103,7 +104,7 @@ _SHORT: Final = tuple(
     )
 )
 
-_PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY")
+_PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY")
 _PASSWORD_IN_URL = re.compile(
     rb"://[^\x00-\x20/:@?#\"'<>]*:"
     rb"(?!(?:[*x]+|<[^>]*>|\$?\{[^}]*\}|%[sd]|%\([^)]*\)s|password|pass|pwd)@)"

@@ -21,6 +21,7 @@ _FROM_TWO = "23456789"
 
 #: Digits behind the first one of a phone number that there have to be.
 _FEWEST_DIGITS = 3
+_LONGEST_PHONE = 40
 
 #: Positions that are permuted at a time: more are chained, so that long texts take linear time.
 _BLOCK = 64
@@ -142,7 +143,7 @@ def _is_phone(text: str) -> bool:
 
     A mask of it is one as well, and that of other texts is none.
     """
-    if not _PHONE.fullmatch(text):
+    if len(text) > _LONGEST_PHONE or not _PHONE.fullmatch(text):
         return False
     first = _FIRST_DIGIT.search(text, _number_start(text))
     return first is not None and len(_DIGIT.findall(text, first.end())) >= _FEWEST_DIGITS

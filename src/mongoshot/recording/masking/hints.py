@@ -24,7 +24,8 @@ _PHONE = re.compile(
     rb"|[0-9]{3}-[0-9]{3}-[0-9]{4}"
 )
 _PERSON = re.compile(
-    r"(?:first|last|full|given|family|middle|sur|customer|user|contact)_?-?name|surname|name_(?:first|last)",
+    r"(?:first|last|full|given|family|middle|sur|customer|user|contact)_?-?name|surname"
+    r"|name_(?:first|last)",
     re.IGNORECASE,
 )
 #: A `name` may be anything's; these look like those of people.

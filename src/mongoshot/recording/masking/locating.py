@@ -112,6 +112,8 @@ def _named(buffer: bytes, at: int, kind: int, node: Node, name: bytes) -> Iterat
         child = node.child(key, kind == elements.ARRAY)
         if child.action != PASS or inner in EMPTY or naming.category(key):
             continue
+        if naming.is_description(key):
+            continue
         what = _by_name(buffer, inner, name, start, stop)
         if what and (kind == elements.ARRAY or naming.category(name) == "password"):
             yield _finding(child, what)

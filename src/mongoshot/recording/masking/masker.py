@@ -143,7 +143,7 @@ class Masker:
         findings = self._findings.setdefault(f"{definition.name}\0", Findings())
         for text in (definition.options, *definition.indexes):
             for hit in scan(text):
-                if hit.what:
+                if hit.what and not hit.exact:
                     where = shown_collection(definition.name)
                     findings.add(
                         Finding(where, "secret", f"{hit.what} in its options or indexes", "keep")
@@ -161,11 +161,8 @@ class Masker:
     def _masked(
         self, collection: Collection, plan: Plan, findings: Findings, hints: Hints
     ) -> Iterator[bytes]:
-        rewriter = (
-            None
-            if plan.idle or collection.definition.type == "timeseries"
-            else (Rewriter(plan, findings))
-        )
+        idle = plan.idle or collection.definition.type == "timeseries"
+        rewriter = None if idle else Rewriter(plan, findings)
         looked_at = 0
         for chunk in collection.chunks():
             hits = scan(chunk) if plan.root.action != KEEP else []
@@ -260,7 +257,7 @@ def _check_names(policy: Policy, definitions: Mapping[str, Definition]) -> None:
             hint = (
                 f"did you mean {' or '.join(near)}?"
                 if near
-                else (f"it has {', '.join(sorted(definitions))}")
+                else f"it has {', '.join(sorted(definitions))}"
             )
             raise UsageError(f"--mask {rule}: no collection {named!r:.100} is captured: {hint}")
 

@@ -14,11 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mongoshot.errors import UsageError
-from mongoshot.recording.masking import formats, places
+from mongoshot.recording.masking import checks, formats, places
 from mongoshot.recording.masking.cipher import Cipher
 from mongoshot.recording.masking.dates import shifted_date
 from mongoshot.recording.masking.functions import load_function
-from mongoshot.recording.masking.numerals import masked_number
+from mongoshot.recording.masking.numerals import masked_number, raw_number, whole_number
 from mongoshot.recording.masking.values import (
     NUMBERS,
     TEXTS,
@@ -170,6 +170,30 @@ def _digits(cipher: Cipher, text: str) -> str:
     return formats.masked_digits(cipher, text)
 
 
+def _card(cipher: Cipher) -> Apply:
+    """Take the numbers of cards as numbers, too: valid ones for valid ones alone."""
+    on_text = _on_text(formats.masked_card)(cipher)
+
+    def digits_of(kind: int, raw: bytes) -> str:
+        digits = str(whole_number(kind, raw))
+        return digits if checks.card_prefix(digits) else ""
+
+    def apply(kind: int, raw: bytes, _: bytes) -> bytes:
+        if kind in TEXTS:
+            return on_text(kind, raw, b"")
+        if kind not in NUMBERS:
+            raise refuse_kind(kind, "strings and numbers")
+        digits = digits_of(kind, raw)
+        if digits:
+            return raw_number(kind, int(formats.masked_card(cipher, digits)))
+        made = masked_number(cipher, kind, raw)
+        while digits_of(kind, made):
+            made = masked_number(cipher, kind, made)
+        return made
+
+    return apply
+
+
 def _number(cipher: Cipher) -> Apply:
     def apply(kind: int, raw: bytes, _: bytes) -> bytes:
         if kind not in NUMBERS:
@@ -282,7 +306,7 @@ def _as_it_is(_: Cipher) -> Apply:
 _SIMPLE: dict[str, tuple[bool, bool, _Maker]] = {
     "phone": (True, True, _on_text_or_number(formats.masked_phone)),
     "iban": (True, True, _on_text(formats.masked_iban)),
-    "card": (True, True, _on_text_or_number(formats.masked_card)),
+    "card": (True, True, _card),
     "digits": (True, True, _on_text_or_number(_digits)),
     "text": (True, True, _on_text(formats.masked_text)),
     "hash": (True, True, _hash),

@@ -28,8 +28,8 @@ _PASSWORDS = frozenset(
 _NUMBERS = frozenset(("cvv", "cvc", "ssn", "bsn", "pesel"))
 _KEYS = frozenset(
     (
-        *("api", "private", "secret", "access", "signing", "encryption", "auth", "account"),
-        *("shared", "ssh", "master", "webhook"),
+        *("api", "private", "secret", "access", "signing", "encryption", "auth", "shared", "ssh"),
+        "webhook",
     )
 )
 _TOLD_BY_TWO = frozenset(
@@ -40,6 +40,9 @@ _TOLD_BY_TWO = frozenset(
         ("backup", "code"),
         ("backup", "codes"),
     )
+)
+_DESCRIPTIONS = frozenset(
+    b"_id id type kind provider method algorithm name user username scope status label".split()
 )
 #: Tokens that are places in a list, or counted words.
 _NO_TOKENS = frozenset(
@@ -55,7 +58,7 @@ _GLUED_KEY = re.compile(r".+token|.*(?:api|private|secret|access)key")
 #: What a chunk of documents has in it, in lower case, where it has such a name.
 LITERALS: Final = tuple(
     b"pass pwd secret token key credential cvv cvc ssn bsn pesel social authorization connection"
-    b" recovery backup salt".split(b" ")
+    b" recovery backup".split(b" ")
 )
 
 _PLACEHOLDER = re.compile(
@@ -87,9 +90,12 @@ def category(name: bytes) -> Category | None:
         return "password"
     if (last in ("key", "keys") and before in _KEYS) or _GLUED_KEY.fullmatch(last):
         return "key"
-    if last == "salt" and before in ("", "password", "user", "auth"):
-        return "key"
     return None
+
+
+def is_description(name: bytes) -> bool:
+    """Tell whether a field describes the secret that it lies beside."""
+    return name.lower() in _DESCRIPTIONS
 
 
 def is_secret(told: Category, name: bytes, text: bytes) -> bool:

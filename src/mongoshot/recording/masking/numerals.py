@@ -39,6 +39,26 @@ def masked_number(cipher: Cipher, kind: int, raw: bytes) -> bytes:
     return Decimal128(_masked_decimal(cipher, value)).bid
 
 
+def whole_number(kind: int, raw: bytes) -> int | None:
+    """Return a number of any type where it is whole, and its type holds all of its digits."""
+    if kind in (elements.INT32, elements.INT64):
+        return int.from_bytes(raw, "little", signed=True)
+    if kind == elements.DOUBLE:
+        value: float = _double.unpack(raw)[0]
+        return int(value) if value.is_integer() and abs(value) < 2**53 else None
+    sign, digits, exponent = Decimal128.from_bid(raw).to_decimal().as_tuple()
+    return None if exponent != 0 or sign else int("".join(map(str, digits)))
+
+
+def raw_number(kind: int, value: int) -> bytes:
+    """Return the raw value of a whole number as a type."""
+    if kind == elements.DOUBLE:
+        return _double.pack(float(value))
+    if kind == elements.DECIMAL128:
+        return Decimal128(str(value)).bid
+    return value.to_bytes(4 if kind == elements.INT32 else 8, "little", signed=True)
+
+
 def _signed(cipher: Cipher, value: int) -> int:
     made = _masked_integer(cipher, abs(value))
     return -made if value < 0 else made

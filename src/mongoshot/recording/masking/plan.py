@@ -18,7 +18,8 @@ from mongoshot.recording.masking import masks
 from mongoshot.recording.masking.cipher import Cipher
 from mongoshot.recording.masking.findings import shown_collection, shown_key
 from mongoshot.recording.masking.policy import Policy, Rule
-from mongoshot.recording.masking.values import Apply, Refused
+from mongoshot.recording.masking.values import TEXTS, Apply, Refused
+from mongoshot.snapshot.elements import BINARY
 from mongoshot.snapshot.model import Definition
 from mongoshot.snapshot.paths import Pattern, path_step
 
@@ -31,6 +32,7 @@ _REMEMBERED = 4096
 
 #: Bytes of a value that is hashed to as many hexadecimal digits without fear of two being the same.
 _HASHED = 20
+_HASHABLE = TEXTS | {BINARY}
 
 
 class _Compiled:
@@ -100,18 +102,30 @@ class Plan:
                 rule = node.rule
                 if rule is None or rule.mask.different or node.action == STOP:
                     continue
-                what = "is the _id" if path == "_id" else f"is in the unique index {index['name']}"
                 if rule.mask.name == masks.DROP and index.get("sparse") and len(index["key"]) == 1:
                     continue
-                if node.dotted == path:
-                    field = f"{self.root.shown}.{path}"
-                    advice = f"write --mask {shlex.quote(f'{field}={rule.mask.instead}')}"
-                else:
-                    advice = f"give {node.shown} another mask than {rule.mask.name}"
-                raise UsageError(
-                    f"{rule} may make different values the same, but {path} of {self.name} {what};"
-                    f" {advice}"
-                )
+                raise self._same(rule, node, path)
+
+    def check_below(self, node: Node) -> None:
+        """Raise UsageError where a rule does so within a document that an index compares whole."""
+        rule = node.rule
+        if rule is None or rule.mask.different or node.action == STOP:
+            return
+        for path in self.unique:
+            if node.dotted.startswith(f"{path}."):
+                raise self._same(rule, node, path)
+
+    def _same(self, rule: Rule, node: Node, path: str) -> UsageError:
+        index = self.unique[path]
+        what = "is the _id" if path == "_id" else f"is in the unique index {index['name']}"
+        if node.dotted == path:
+            field = f"{self.root.shown}.{path}"
+            advice = f"write --mask {shlex.quote(f'{field}={rule.mask.instead}')}"
+        else:
+            advice = f"give {node.shown} another mask than {rule.mask.name}"
+        return UsageError(
+            f"{rule} may make different values the same, but {path} of {self.name} {what}; {advice}"
+        )
 
     def _nodes(self, path: str) -> list[Node]:
         """Return what a field of an index may be, in arrays or not."""
@@ -172,6 +186,8 @@ class Node:
         self.met = False
         self.apply: Apply | None = None
         self.action = self._decide(chosen)
+        if self.unique:
+            plan.check_below(self)
 
     def _decide(self, chosen: _Compiled | None) -> int:
         if chosen is None:
@@ -257,7 +273,7 @@ def _remembering(mask: masks.Mask, apply: Apply) -> Apply:
 
 def _long_enough(apply: Apply) -> Apply:
     def checked(kind: int, raw: bytes, document: bytes) -> bytes:
-        if 5 < len(raw) < _HASHED + 5:
+        if kind in _HASHABLE and 5 < len(raw) < _HASHED + 5:
             raise Refused(f"a value of fewer than {_HASHED} bytes in a unique index", "text")
         return apply(kind, raw, document)
 

@@ -92,6 +92,8 @@ class Rewriter:
                 continue
             if kind in _INNER and action in (PASS, KEEP, APPLY, STOP):
                 made = None
+                if not child.met:
+                    child.mark_used()
                 if child.alive or action not in (PASS, KEEP):
                     made = self._inner(buffer, at, stop, child, kind == elements.ARRAY, depth + 1)
                     if stop == at + 5:
@@ -115,9 +117,8 @@ class Rewriter:
                     child.mark_used()
                 parts.append(buffer[copied:position])
                 copied = stop
-                if action == DROP:
-                    dropped = True
-                elif action == NULL:
+                dropped |= action == DROP
+                if action == NULL:
                     parts.append(b"\x0a" + buffer[position + 1 : at])
                 elif action == REDACT:
                     parts += (buffer[position:at], redacted(kind, buffer[at:stop]))

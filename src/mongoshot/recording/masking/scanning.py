@@ -48,7 +48,8 @@ _ENDS = r"(?![A-Za-z0-9])"
 _NUMBER_ENDS = r"(?![A-Za-z0-9_\-]|[.,][0-9])"
 
 #: What begins with the same texts each time: a name, those texts, and the expression that starts
-#: there. Sources: the documentation of each service on the format of its keys.
+#: there, bounded, so that a long text takes linear time. Sources: the documentation of each service
+#: on the format of its keys.
 _SECRETS: Final = (
     ("AWS access key", "AKIA ASIA", rf"{_NO_WORD}(?:AKIA|ASIA)[A-Z0-9]{{16}}{_ENDS}"),
     ("GitHub token", "ghp_ gho_ ghu_ ghs_ ghr_", r"gh[pousr]_[A-Za-z0-9]{36}"),
@@ -60,7 +61,7 @@ _SECRETS: Final = (
     ("Google key", "AIza", r"AIza[A-Za-z0-9_\-]{35}"),
     ("Google key", "ya29.", r"ya29\.[A-Za-z0-9_\-]{20}"),
     ("Google key", "GOCSPX-", r"GOCSPX-[A-Za-z0-9_\-]{20}"),
-    ("SendGrid key", "SG.", r"SG\.[A-Za-z0-9_\-]{16,}\.[A-Za-z0-9_\-]{16}"),
+    ("SendGrid key", "SG.", r"SG\.[A-Za-z0-9_\-]{16,64}\.[A-Za-z0-9_\-]{16}"),
     (
         "API key",
         "sk-",
@@ -68,7 +69,7 @@ _SECRETS: Final = (
     ),
     ("npm token", "npm_", rf"{_NO_WORD}npm_[A-Za-z0-9]{{36}}"),
     ("PyPI token", "pypi-AgE", r"pypi-AgE[A-Za-z0-9_\-]{20}"),
-    ("JSON Web Token", "eyJ", r"eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]*"),
+    ("JSON Web Token", "eyJ", rf"{_NO_WORD}eyJ[A-Za-z0-9_\-]{{8,4000}}\.[A-Za-z0-9_\-]{{8}}"),
     (
         "password hash",
         "$",
@@ -78,7 +79,7 @@ _SECRETS: Final = (
     (
         "password hash",
         "pbkdf2 scrypt bcrypt_sha256$ argon2$",
-        rf"{_NO_WORD}(?:(?:pbkdf2|scrypt):[a-z0-9:]+\$[./A-Za-z0-9]+\$"
+        rf"{_NO_WORD}(?:(?:pbkdf2|scrypt):[a-z0-9:]{{1,40}}\$[./A-Za-z0-9]{{1,64}}\$"
         r"|(?:pbkdf2_sha[0-9]+|bcrypt_sha256|scrypt|argon2)\$)",
     ),
     (
@@ -137,9 +138,10 @@ _NUMBERED: Final = tuple(
     for literal, expression in several
 )
 
-_PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY")
+_PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY")
 _PASSWORD_IN_URL = re.compile(
-    rb"://[^\x00-\x20/:@?#\"'<>]*:(?!(?:[*x]+|<[^>]*>|\$?\{[^}]*\}|%[sd]|%\([^)]*\)s|password|pass|pwd)@)"
+    rb"://[^\x00-\x20/:@?#\"'<>]*:"
+    rb"(?!(?:[*x]+|<[^>]*>|\$?\{[^}]*\}|%[sd]|%\([^)]*\)s|password|pass|pwd)@)"
     rb"[^\x00-\x20/@\"'<>]+@[^\x00-\x20/]"
 )
 

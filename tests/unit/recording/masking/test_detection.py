@@ -10,6 +10,9 @@ from bson import Binary, Code, Decimal128, Int64, ObjectId, Regex
 
 from mongoshot import Snapshot
 from mongoshot.errors import UnmaskedError
+from mongoshot.recording.masking.checks import card_prefix
+from mongoshot.recording.masking.cipher import Cipher
+from mongoshot.recording.masking.formats import masked_card
 from mongoshot.snapshot.model import Collection
 
 ROOT = Path(__file__).parents[4]
@@ -56,6 +59,7 @@ HASHES = [
     "{SSHA}0c0blFTXXNuAMHECS4uxrj3ZieMoWImr",
 ]
 CARD = 5500005555555559
+KEY = bytes(range(32))
 
 
 @pytest.mark.parametrize(
@@ -103,7 +107,10 @@ def test_a_card_number_is_found_as_any_type(
         done.masker.check()
     masked = mask_all(make_collection("payments", [document]), "payments.a.paid_with=card")
     masked.masker.check()
-    assert type(masked["payments"][0]["a"]["paid_with"]) is type(number)
+    assert card_prefix(masked_card(Cipher(KEY), str(CARD)))
+    made = masked["payments"][0]["a"]["paid_with"]
+    assert type(made) is type(number)
+    assert str(made).partition(".")[0] == masked_card(Cipher(KEY), str(CARD))
 
 
 @pytest.mark.parametrize(
@@ -147,6 +154,7 @@ HARMLESS: list[dict[str, Any]] = [
         "monkey": "k1" * 9,
     },
     {"compass": "a0123456789", "secretary": "a0123456789", "assn": "1", "pass": "gold"},
+    {"credentials": {"type": "userpass", "provider": "local"}, "account_key": "acc-000123"},
     {"sha": "da39a3ee5e6b4b0d3255bfef95601890afd80709", "id": str(ObjectId(b"4" * 12))},
     {"uuid": "41111111-1111-4111-8111-411111111111", "amount": "4111111111111111.52"},
     {"order": "240101-1235", "snowflake": Int64(6200000000000000005), "no": "20240101-1235"},

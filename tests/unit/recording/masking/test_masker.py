@@ -189,6 +189,15 @@ def test_a_unique_index_within_what_is_redacted(
         mask_all(collection, "c.a[].b=name")
     with pytest.raises(UnmaskedError, match="fewer than 20 bytes in a unique index"):
         mask_all(collection, "c.a=hash").masker.check()
+    whole = make_collection(
+        "c",
+        [{"_id": {"mail": "x"}, "a": {"b": [{"c": 1}]}}],
+        indexes=[{"v": 2, "key": {"a": 1}, "name": "a", "unique": True}],
+    )
+    with pytest.raises(UsageError, match=r"a of c is in the unique index a; give c\.a\.b\[\]\.c "):
+        mask_all(whole, "c.a.b[].c=redact")
+    with pytest.raises(UsageError, match=r"_id of c is the _id; give c\._id\.mail another mask"):
+        mask_all(whole, "c._id.mail=null")
 
 
 @pytest.mark.parametrize(
@@ -290,6 +299,8 @@ def test_a_typed_rule_that_names_nothing_stops(
     done.masker.check()
     assert [str(rule) for rule in done.masker.unused] == ["people.name=name", "orders.nam=text"]
     mask_all(make_collection("orders", []), "orders.x=text").masker.check()
+    mask_all(make_collection("orders", [{"_id": 1, "x": []}]), "orders.x=text").masker.check()
+    mask_all(orders, "**.ssn=redact", "orders.items=text").masker.check()
 
 
 def test_a_callable_of_ones_own(

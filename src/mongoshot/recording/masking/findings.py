@@ -6,7 +6,7 @@ import re
 import shlex
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from mongoshot.errors import UnmaskedError
@@ -14,11 +14,16 @@ from mongoshot.snapshot.encoding.style import quoted
 
 _SHAPE_LENGTH = 20
 
-#: Fields below one parent from which on they are taken for the keys of a map.
+#: Fields of one parent from which on they are taken for the keys of a map; those of a document.
 _MAP = 32
+_DOCUMENT = 256
+
+#: Findings of a collection from which on fields are no longer told apart.
+_MOST = 5000
 
 Reason = Literal["secret", "refused", "unnamed"]
 
+_STEP = re.compile(r"\[\]|\.[^.\[]+")
 _NAME = re.compile(r"[^\W\d][\w$-]{0,39}|\$[a-z]\w{0,39}")
 _GENERATED = re.compile(r"(?=.*[0-9])[0-9a-fA-F-]{8,}|.*[0-9]{5}.*")
 _PLAIN_COLLECTION = re.compile(r"[\w$-]+(?:\.[\w$-]+)*")
@@ -37,12 +42,17 @@ class Finding:
 class Findings:
     """Count findings; one object for each reading of a collection."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: str) -> None:
+        """Take the collection, as the paths of findings have it."""
+        self._root = root
         self._counts: Counter[Finding] = Counter()
         self._shapes: dict[str, str] = {}
 
     def add(self, finding: Finding, shape: str = "") -> None:
         """Count a finding; the shape of the first value of a path is kept."""
+        if len(self._counts) >= _MOST and finding not in self._counts:
+            field = self._steps(finding.path)[0]
+            finding = replace(finding, path=f"{self._root}{field}.**")
         self._counts[finding] += 1
         if shape:
             self._shapes.setdefault(finding.path, shape)
@@ -55,24 +65,42 @@ class Findings:
 
         Where a document has many fields, they are taken for the keys of a map: `*`.
         """
-        siblings: defaultdict[str, set[str]] = defaultdict(set)
-        for finding in self._counts:
-            parent, _, last = finding.path.rpartition(".")
-            siblings[parent].add(last)
+        paths = {finding.path for finding in self._counts}
+        generic = _generic({path: self._steps(path) for path in paths}, 0)
         counts: Counter[Finding] = Counter()
         shapes: dict[str, str] = {}
         for finding, count in self._counts.items():
-            path = finding.path
-            parent, _, last = path.rpartition(".")
-            if "." in parent and len(siblings[parent]) > _MAP:
-                path = f"{parent}.*" + "[]" * last.count("[]")
-            counts[Finding(path, finding.reason, finding.what, finding.advice)] += count
+            path = self._root + generic[finding.path]
+            counts[replace(finding, path=path)] += count
             if finding.path in self._shapes:
                 shapes.setdefault(path, self._shapes[finding.path])
         return [
             (finding, counts[finding], shapes.get(finding.path, ""))
             for finding in sorted(counts, key=lambda each: (each.path, each.what))
         ]
+
+    def _steps(self, path: str) -> list[str]:
+        return _STEP.findall(path[len(self._root) :]) or [""]
+
+
+def _generic(paths: dict[str, list[str]], depth: int) -> dict[str, str]:
+    """Return paths, given with their steps, with `*` for those steps that are keys of maps."""
+    below: defaultdict[str, dict[str, list[str]]] = defaultdict(dict)
+    for path, steps in paths.items():
+        below[steps[depth] if depth < len(steps) else ""][path] = steps
+    if len(below) > (_MAP if depth else _DOCUMENT):
+        ended = below.pop("", {})
+        below = defaultdict(
+            dict, {"": ended, ".*": {p: s for g in below.values() for p, s in g.items()}}
+        )
+    found: dict[str, str] = {}
+    for step, group in below.items():
+        if step:
+            rest = _generic(group, depth + 1)
+            found.update({path: step + rest[path] for path in group})
+        else:
+            found.update(dict.fromkeys(group, ""))
+    return found
 
 
 def shown_collection(name: str) -> str:

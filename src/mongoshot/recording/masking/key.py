@@ -88,5 +88,8 @@ def _make(path: Path) -> None:
             os.link(aside, path)
         except FileExistsError:
             return
+        except OSError:  # a file system without links
+            if not path.exists():
+                aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)

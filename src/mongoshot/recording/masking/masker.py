@@ -140,7 +140,7 @@ class Masker:
         """Look at options and indexes, which are written too: a filter may hold a secret."""
         if plan.root.action == KEEP:
             return
-        findings = self._findings.setdefault(f"{definition.name}\0", Findings())
+        findings = self._findings.setdefault(f"{definition.name}\0", Findings(plan.root.shown))
         for text in (definition.options, *definition.indexes):
             for hit in scan(text):
                 if hit.what and not hit.exact:
@@ -150,7 +150,7 @@ class Masker:
                     )
 
     def _chunks(self, collection: Collection, plan: Plan) -> Iterator[bytes]:
-        findings = self._findings[collection.name] = Findings()
+        findings = self._findings[collection.name] = Findings(plan.root.shown)
         hints = self._hints[collection.name] = Hints(plan.root)
         chunks = self._masked(collection, plan, findings, hints)
         if plan.masks_id and not collection.definition.capped:

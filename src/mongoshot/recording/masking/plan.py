@@ -27,8 +27,8 @@ PASS, KEEP, DROP, NULL, REDACT, APPLY, STOP = range(7)
 
 _ACTIONS = {masks.KEEP: KEEP, masks.DROP: DROP, masks.NULL: NULL, masks.REDACT: REDACT}
 
-#: How many different keys of one parent are remembered; the keys of a map may be any number.
-_REMEMBERED = 4096
+#: How many nodes of a collection are remembered; the keys of a map may be any number.
+_REMEMBERED = 20_000
 
 #: Bytes of a value that is hashed to as many hexadecimal digits without fear of two being the same.
 _HASHED = 20
@@ -82,6 +82,7 @@ class Plan:
         self.bound = bound
         self.unique = unique_paths(definition)
         self.used: set[Rule] = set()
+        self.remembered = 0
         self.root = Node(self, None, "", "", shown_collection(definition.name))
 
     @property
@@ -217,7 +218,8 @@ class Node:
             step = path_step(index, in_array)
             shown = "[]" if numbered else shown_key(key)
             found = Node(self._plan, self, self._path + step, dotted, self.shown + shown)
-            if len(known) < _REMEMBERED:
+            if self._plan.remembered < _REMEMBERED:
+                self._plan.remembered += 1
                 known[index] = found
         return found
 

@@ -215,14 +215,15 @@ def test_an_error_has_no_keys_that_are_data(
 ) -> None:
     people = {f"person{index}@example.org": {"password": "hunter2"} for index in range(3)}
     first_names = {f"{name}e": "hunter2" for name in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJ"}
-    done = mask_all(
-        make_collection("c", [{"_id": 1, "by_mail": people, "x": {"secrets": first_names}}])
-    )
+    nested = {name: {"login": {"password": "hunter2"}} for name in first_names}
+    document = {"_id": 1, "by_mail": people, "x": {"secrets": first_names}, "y": nested}
+    done = mask_all(make_collection("c", [document]))
     with pytest.raises(UnmaskedError) as caught:
         done.masker.check()
     said = str(caught.value)
     assert "c.by_mail.*.password (3 times" in said
     assert "c.x.secrets.* (36 times" in said
+    assert "c.y.*.login.password (36 times" in said
     assert "example.org" not in said
     assert ".ae" not in said
     assert any(hint.looks_like == "e-mail addresses as keys" for hint in done.masker.hints)

@@ -24,10 +24,10 @@ from mongoshot.comparison.matching import nearest
 from mongoshot.snapshot.elements import ARRAY, DOCUMENT, framed, iterate_elements
 from mongoshot.snapshot.encoding.placeholders import read_placeholder, written_placeholder
 
-#: A placeholder in text, where quotes within a string are escaped, and in BSON; something else that
-#: looks like this would be numbered, and no more.
-_PLACEHOLDER = re.compile(r'(\{"\$(?:oid|uuid)": ")((ObjectId|UUID)-[0-9]+)')
+#: The id of a placeholder, and a whole one; something else that looks like this would be numbered,
+#: and no more.
 _RAW_ID = re.compile(rb"\x02\$(?:oid|uuid)\0.{4}((?:ObjectId|UUID)-[0-9]+)", re.DOTALL)
+_RAW = re.compile(rb".{4}\x02\$(oid|uuid)\0.{4}(ObjectId|UUID)-[0-9]+((?: [^\0]*)?)\0\0", re.DOTALL)
 
 #: Parts that are alike and looked through for one that matchers accept, where nothing else tells.
 _CLOSE = 16
@@ -36,7 +36,7 @@ _CLOSE = 16
 _TRIES = 50_000
 
 #: What parts are alike in: collection, section, and all that is said but for the numbers.
-_Kind = tuple[str, str, str | bytes | None]
+_Kind = tuple[str, str, bytes | None]
 #: A kind, and which of the ids that such a part holds is what; -1 and "" for any.
 _Place = tuple[_Kind, int, str]
 
@@ -151,16 +151,27 @@ def _parts(expectation: Expectation, rules: Rules) -> Iterator[_Part]:
             if scope.mode == "ignore":
                 continue
             decisive = strip_part(section, value, scope, matched=True)
-            if ids := _ids(decisive):
-                masked: str | bytes | None = _PLACEHOLDER.sub(r"\1\3", str(decisive))
-            else:
-                masked = decisive.raw if decisive else None
+            ids = _ids(decisive)
+            masked = _without_numbers(decisive.type, decisive.raw) if decisive else None
             own = [] if scope.free_identity else _ids(identity)
             matched = strip_part(section, value, scope) if scope.matchers else None
             if matched is not None:
                 names = {each: f"{_family(each)}-1" for each in _ids(matched)}
                 matched = _Renaming(names).value(matched)
             yield _Part((name, section, masked), own, ids, value, matched, scope)
+
+
+def _without_numbers(kind: int, raw: bytes) -> bytes:
+    """Write a value so that it is the same for the same but for numbers; it is no BSON then."""
+    if kind not in (DOCUMENT, ARRAY) or not _RAW_ID.search(raw):
+        return raw
+    if placeholder := _RAW.fullmatch(raw):
+        return b"\xff".join(placeholder.groups())
+    members = (
+        bytes([inner]) + key + b"\0" + _without_numbers(inner, raw[start:end])
+        for inner, key, start, end in iterate_elements(raw)
+    )
+    return framed(b"".join(members))
 
 
 def _search(expected: list[_Part], actual: list[_Part]) -> dict[str, str] | None:
@@ -280,7 +291,11 @@ def _guess(expected: list[_Part], actual: list[_Part]) -> dict[str, str]:
         if old.kind == new.kind:
             give(old.ids, new.ids)
     for old, new in pairs:
-        if old.kind != new.kind and not names.keys() >= set(new.ids):
+        if old.kind == new.kind or names.keys() >= set(new.ids):
+            continue
+        if len(old.ids) == len(new.ids):
+            give(old.ids, new.ids)
+        else:
             fields, _ = compare_values(old.value, new.value, "")
             sides = [(_ids(field.before), _ids(field.after)) for field in fields]
             differing = {name for numbers, found in sides for name in (*numbers, *found)}

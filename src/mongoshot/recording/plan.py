@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from mongoshot.config import Project
+from mongoshot.recording.masking.key import KEY_SIZE
+from mongoshot.recording.masking.masker import Masker
+from mongoshot.recording.masking.policy import make_policy
 from mongoshot.recording.request import Request
 from mongoshot.recording.selection.choose import check
 from mongoshot.recording.selection.inference import infer_references
@@ -46,8 +51,10 @@ class Plan:
     inferred: tuple[InferredReference, ...]
 
 
-def make_plan(database: Database, request: Request) -> Plan:
+def make_plan(database: Database, request: Request, project: Project | None = None) -> Plan:
     """Plan a capture. To infer references, some hundred documents of each collection are read.
+
+    Rules for masking, of the request and the `project`, are checked, and need no key.
 
     Raises what the capture would raise for a request that cannot be done, and the errors of the
     connection.
@@ -55,12 +62,16 @@ def make_plan(database: Database, request: Request) -> Plan:
     require_database(database)
     with open_reading(database) as reading:
         asked = request.choose(reading.state).collections
-        weights = weigh_collections(reading.database, {n: c.definition for n, c in asked.items()})
+        definitions = {name: collection.definition for name, collection in asked.items()}
+        policy = make_policy((project or Project(Path.cwd())).masking, request.masks)
+        masker = Masker(policy, bytes(KEY_SIZE), definitions)
+        weights = weigh_collections(reading.database, definitions)
         if not request.chooses_documents:
             planned = [Planned(name, each, each.documents, "all") for name, each in weights.items()]
             return Plan(describe(database), tuple(planned), ())
         selection = request.selection(reading.state.collections)
         check(reading, selection)
+        masker.check_queries(selection.roots)
         inferred: tuple[InferredReference, ...] = ()
         if selection.infer:
             inferred = infer_references(reading, declared=selection.follow)

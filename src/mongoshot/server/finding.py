@@ -103,11 +103,11 @@ def read_chosen(
             missing.discard(document_id(document))
         yield chunk
     if missing:
-        first = in_order(missing)[0]
+        # No _id is said: it may be one that is masked.
         raise CaptureError(
-            f"{reading.database.name}.{definition.name}, _id {shown_id(first)}: this"
-            " document was chosen and is gone; somebody writes to the database meanwhile and this"
-            " collection cannot be read at one point in time: capture again"
+            f"{reading.database.name}.{definition.name}: {len(missing):,} of the documents that"
+            " were chosen are gone; somebody writes to the database meanwhile and this collection"
+            " cannot be read at one point in time: capture again"
         )
 
 

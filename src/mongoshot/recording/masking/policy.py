@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from mongoshot.config import MaskingTable
 from mongoshot.errors import UsageError
@@ -46,6 +46,26 @@ class Policy:
     def needs_words(self) -> bool:
         """Tell whether a mask depends on the lists of Faker."""
         return any(rule.mask.words for rule in self.rules)
+
+
+def masked_otherwise(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Say what of the masks in a recipe another one no longer does, a line each.
+
+    Takes what `Masker.recipe` gives, {} where nothing was masked.
+    """
+    old, new = before.get("rules", {}), now.get("rules", {})
+    said = []
+    if lost := sorted(path for path, mask in old.items() if mask != "keep" and path not in new):
+        said.append(f"no longer masked: {', '.join(lost)}")
+    if other := sorted(path for path in old if path in new and old[path] != new[path]):
+        said.append(f"masked otherwise: {', '.join(f'{path}={new[path]}' for path in other)}")
+    if before.get("policy") == "deny" and now.get("policy") != "deny":
+        said.append("fields that no rule names pass, as the policy is no longer deny")
+    if "key" in before and "key" in now and before["key"] != now["key"]:
+        said.append("the masking key is another one, so that all masks are")
+    if "faker" in before and "faker" in now and before["faker"] != now["faker"]:
+        said.append(f"names are those of Faker {now['faker']}, not {before['faker']}")
+    return said
 
 
 def make_policy(table: MaskingTable, flags: Iterable[str] = ()) -> Policy:

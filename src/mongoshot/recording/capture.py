@@ -143,7 +143,7 @@ def record(
     for attempt in range(1, _ATTEMPTS + 1):
         require_database(database)
         with (
-            open_reading(database, conduct.pace) as reading,
+            open_reading(database, conduct.pace, request.leaves_out) as reading,
             contextlib.suppress(_ChangedError),
         ):
             recording = _Recording(reading, request, conduct, is_last=attempt == _ATTEMPTS)
@@ -208,7 +208,11 @@ class _Recording:
             state = self._select()
         elif self._masker.masks:
             # They are a guess, and nobody has asked to follow them: no more than a warning.
-            references = [each.reference for each in infer_references(self._reading)]
+            left_out = [
+                name for name in self._reading.state.collections if name not in state.collections
+            ]
+            inferred = infer_references(self._reading, exclude=left_out)
+            references = [each.reference for each in inferred]
             self._unlike = self._masker.unlike_ends(references)
         if not self._reading.consistent:
             self._standstill = Standstill(state)
@@ -275,7 +279,8 @@ class _Recording:
         Definitions are not part of the server's snapshot reads, so they are compared around it.
         """
         before = {name: c.definition for name, c in self._reading.state.collections.items()}
-        if list_definitions(self._reading.database) != before:
+        now = list_definitions(self._reading.database, self._request.leaves_out)
+        if now != before:
             raise _ChangedError
 
 
@@ -321,7 +326,14 @@ class _ChangedError(CaptureError):
 
 
 def _unreadable(reading: Reading, state: MemoryState) -> CaptureError:
-    hidden = [name for name in find_unreadable(reading) if name in state.collections]
+    refused = find_unreadable(reading)
+    hidden = [name for name in refused if name in state.collections]
+    if not hidden:  # one that is left out, and asked about references
+        return CaptureError(
+            f"this user is not allowed to read {', '.join(refused)} in"
+            f" {describe(reading.database)}, and a reference leads to what is left out; name"
+            " another user in the URL, or follow none to there: --no-infer, and no --follow"
+        )
     series = any(state.collections[name].definition.type == "timeseries" for name in hidden)
     needs = "; the buckets of a time series take the role backup" if series else ""
     return CaptureError(

@@ -102,7 +102,7 @@ def find_drift(snapshot: Snapshot, database: Database) -> Drift:
         )
     require_database(database)
     request = Request.from_recipe(origin.recipe)
-    with open_reading(database) as reading:
+    with open_reading(database, left_out=request.leaves_out) as reading:
         state = request.choose(reading.state, missing_is_fine=True)
         profiles = describe_documents(reading, state)
     definitions = {name: collection.definition for name, collection in state.collections.items()}

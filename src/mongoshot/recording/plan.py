@@ -60,7 +60,7 @@ def make_plan(database: Database, request: Request, project: Project | None = No
     connection.
     """
     require_database(database)
-    with open_reading(database) as reading:
+    with open_reading(database, left_out=request.leaves_out) as reading:
         asked = request.choose(reading.state).collections
         definitions = {name: collection.definition for name, collection in asked.items()}
         policy = make_policy((project or Project(Path.cwd())).masking, request.masks)
@@ -74,7 +74,9 @@ def make_plan(database: Database, request: Request, project: Project | None = No
         masker.check_queries(selection.roots)
         inferred: tuple[InferredReference, ...] = ()
         if selection.infer:
-            inferred = infer_references(reading, declared=selection.follow)
+            inferred = infer_references(
+                reading, declared=selection.follow, exclude=selection.exclude
+            )
         roots = {root.collection: root for root in selection.roots}
         planned = []
         for name, weight in weights.items():

@@ -126,6 +126,11 @@ class Request:
             state.label, {name: c for name, c in state.collections.items() if name in chosen}
         )
 
+    def leaves_out(self, collection: str) -> bool:
+        """Tell whether nothing of a collection is to be captured."""
+        only = self.collections
+        return collection in self.exclude or bool(only and collection not in only)
+
     @property
     def chooses_documents(self) -> bool:
         """Tell whether some documents are to be taken, and not whole collections alone."""

@@ -302,7 +302,7 @@ def _make_masker(
     request: Request, project: Project | None, definitions: Mapping[str, Definition]
 ) -> Masker:
     project = project or Project(Path.cwd())
-    policy = make_policy(project.masking, request.masks)
+    policy = make_policy(project.masking, request.masks, request.masked)
     key = load_key(project.root) if policy.needs_key else None
     with _explained(request):
         return Masker(policy, key, definitions)

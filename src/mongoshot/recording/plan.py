@@ -63,7 +63,8 @@ def make_plan(database: Database, request: Request, project: Project | None = No
     with open_reading(database, left_out=request.leaves_out) as reading:
         asked = request.choose(reading.state).collections
         definitions = {name: collection.definition for name, collection in asked.items()}
-        policy = make_policy((project or Project(Path.cwd())).masking, request.masks)
+        project = project or Project(Path.cwd())
+        policy = make_policy(project.masking, request.masks, request.masked)
         masker = Masker(policy, bytes(KEY_SIZE), definitions)
         weights = weigh_collections(reading.database, definitions)
         if not request.chooses_documents:

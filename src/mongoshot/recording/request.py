@@ -37,8 +37,8 @@ class Request:
     documents to begin with, `whole` are collections with all documents beside those, `follow`
     references such as `orders.customer_id=customers._id`.
     `masks` are texts such as `customers.email=email`. `selected` is a selection as a manifest has
-    it, which counts in place of all that chooses. With `repeats`, all of it is what a manifest has:
-    collections that it leaves out may be gone.
+    it, which counts in place of all that chooses; `masked` is what a manifest says of all masks.
+    With `repeats`, all of it is what a manifest has: collections that it leaves out may be gone.
     """
 
     collections: tuple[str, ...] = ()
@@ -56,6 +56,7 @@ class Request:
     most_children: int = MOST_CHILDREN
     masks: tuple[str, ...] = ()
     selected: Mapping[str, Any] = field(default_factory=dict)
+    masked: Mapping[str, Any] = field(default_factory=dict)
     repeats: bool = False
 
     def __post_init__(self) -> None:
@@ -83,6 +84,7 @@ class Request:
                 gzip=recipe.get("gzip", False) is True,
                 masks=_texts(recipe, "masks"),
                 selected=dict(recipe.get("selection", {})),
+                masked=dict(recipe.get("masking", {})),
                 repeats=True,
             )
         except (TypeError, ValueError, UsageError) as error:

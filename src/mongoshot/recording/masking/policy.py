@@ -68,8 +68,14 @@ def masked_otherwise(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[
     return said
 
 
-def make_policy(table: MaskingTable, flags: Iterable[str] = ()) -> Policy:
+def make_policy(
+    table: MaskingTable, flags: Iterable[str] = (), earlier: Mapping[str, Any] | None = None
+) -> Policy:
     """Read the rules of `[tool.mongoshot.masking]` and those of `--mask`, "C.path=MASK" each.
+
+    `earlier` is what `Masker.recipe` gave for the capture that is repeated: its rules hold where
+    there is none for the path, and so does its policy to deny. The table may be that of another
+    directory, and what was masked once is not to be written because of that.
 
     Raises UsageError for a policy, a path or a mask that is none, with near names, and for a path
     that is given two masks by the table or by the flags.
@@ -91,6 +97,15 @@ def make_policy(table: MaskingTable, flags: Iterable[str] = ()) -> Policy:
                     f"{source} gives {rule.pattern.text} two masks, {other.mask.text} and"
                     f" {rule.mask.text}; take one of them"
                 )
+    if earlier:
+        given_paths = {rule.pattern.text for rule in (*typed, *listed)}
+        listed += [
+            _rule(path, mask, "the recipe in the manifest", False)
+            for path, mask in dict(earlier.get("rules", {})).items()
+            if path not in given_paths
+        ]
+        if earlier.get("policy") == "deny":
+            unlisted = "deny"
     return Policy(unlisted, (*typed, *listed))
 
 

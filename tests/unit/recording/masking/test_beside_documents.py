@@ -145,3 +145,13 @@ def test_masks_that_are_gone_are_told() -> None:
         "the masking key is another one, so that all masks are",
     ]
     assert masked_otherwise(before, before) == masked_otherwise({}, before) == []
+
+
+def test_a_capture_that_is_repeated_masks_what_it_did_without_the_table() -> None:
+    table = MaskingTable(policy="deny", rules=(("a.b", "email"), ("a.c", "text")))
+    recipe = Masker(make_policy(table, ["a.d=redact"]), bytes(32), {"a": Definition("a")}).recipe
+    again = make_policy(MaskingTable(), ["a.d=redact"], recipe)
+    assert Masker(again, bytes(32), {"a": Definition("a")}).recipe == recipe
+    other = make_policy(MaskingTable(rules=(("a.c", "hash"),)), ["a.d=redact"], recipe)
+    assert [str(rule) for rule in other.rules] == ["a.d=redact", "a.c=hash", "a.b=email"]
+    assert other.unlisted == "deny"

@@ -22,10 +22,12 @@ from mongoshot.recording.request import Request, as_texts, documents_as_texts
 from mongoshot.recording.selection.choose import check, select
 from mongoshot.recording.selection.inference import infer_references
 from mongoshot.recording.selection.model import Dangling, InferredReference, Selected
+from mongoshot.recording.selection.parsing import selection_of
 from mongoshot.recording.standstill import Standstill
 from mongoshot.server.catalog import list_definitions
 from mongoshot.server.collections import require_database
 from mongoshot.server.connection import Database, describe
+from mongoshot.server.finding import GoneError
 from mongoshot.server.reading import (
     Pace,
     Reading,
@@ -187,6 +189,10 @@ class _Recording:
                 progress=conduct.progress,
                 before_commit=conduct.before_commit,
             )
+        except GoneError:
+            if self._is_last:
+                raise
+            raise _ChangedError from None
         except CommandError as error:
             if is_refused(error):
                 raise _unreadable(self._reading, self._asked) from error
@@ -215,7 +221,8 @@ class _Recording:
             references = [each.reference for each in inferred]
             self._unlike = self._masker.unlike_ends(references)
         if not self._reading.consistent:
-            self._standstill = Standstill(state)
+            again = self._select_again if self._selected else None
+            self._standstill = Standstill(state, again)
             state = self._standstill.state
         masked = {name: self._masker.mask(each) for name, each in state.collections.items()}
         return MemoryState(state.label, masked)
@@ -239,6 +246,11 @@ class _Recording:
             broken=tuple(map(self._without_ids, selected.broken)),
         )
         return selected.state
+
+    def _select_again(self) -> MemoryState:
+        names = self._reading.state.collections
+        recipe = self._selected.recipe if self._selected else {}
+        return select(self._reading, selection_of(recipe, names)).state
 
     def _without_ids(self, dangling: Dangling) -> Dangling:
         is_masked = self._masker.changes(dangling.collection, ("_id",))

@@ -43,6 +43,10 @@ _BY_ID = (("_id", 1),)
 _EVERYTHING = framed(b"")
 
 
+class GoneError(CaptureError):
+    """Report documents that were chosen and are not there any more."""
+
+
 def find(
     reading: Reading,
     definition: Definition,
@@ -94,7 +98,7 @@ def read_chosen(
 ) -> Iterator[bytes]:
     """Read the documents with these ids (as `document_id` gives them), as chunks of BSON.
 
-    Sorted by `_id`; those of a capped collection in natural order. Raises CaptureError where one
+    Sorted by `_id`; those of a capped collection in natural order. Raises GoneError where one
     is not there any more, which only happens outside of a session with snapshot reads.
     """
     missing = set(identities)
@@ -104,7 +108,7 @@ def read_chosen(
         yield chunk
     if missing:
         # No _id is said: it may be one that is masked.
-        raise CaptureError(
+        raise GoneError(
             f"{reading.database.name}.{definition.name}: {len(missing):,} of the documents that"
             " were chosen are gone; somebody writes to the database meanwhile and this collection"
             " cannot be read at one point in time: capture again"

@@ -195,7 +195,7 @@ class _Recording:
             raise _ChangedError from None
         except CommandError as error:
             if is_refused(error):
-                raise _unreadable(self._reading, self._asked) from error
+                raise unreadable(self._reading, self._asked) from error
             if took_too_long(error):
                 raise _outlasted(self._reading) from error
             # A collection that was dropped cannot be read any more at an earlier time.
@@ -337,7 +337,8 @@ class _ChangedError(CaptureError):
     """Report that a database is no longer what it was when its reading began."""
 
 
-def _unreadable(reading: Reading, state: MemoryState) -> CaptureError:
+def unreadable(reading: Reading, state: MemoryState) -> CaptureError:
+    """Return the error that names what this user may not read, and the options without it."""
     refused = find_unreadable(reading)
     hidden = [name for name in refused if name in state.collections]
     if not hidden:  # one that is left out, and asked about references

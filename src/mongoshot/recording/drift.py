@@ -98,7 +98,7 @@ def find_drift(snapshot: Snapshot, database: Database) -> Drift:
     if not origin.profile and snapshot.collections:
         raise SnapshotError(
             f"{snapshot.path} does not say what its database looked like: it was not captured, or"
-            f" by an older mongoshot; type: mongoshot capture {snapshot.path.name}"
+            f" by an older mongoshot; type: mongoshot capture {snapshot.path.name} --replace"
         )
     require_database(database)
     request = Request.from_recipe(origin.recipe)

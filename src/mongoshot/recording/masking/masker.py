@@ -82,8 +82,10 @@ class Masker:
         masked, all documents are read before the first is yielded: their ids are kept in memory,
         they themselves on disk beyond 4 MiB, both masked.
         """
-        plan = self._plans[collection.name]
-        return Collection(collection.definition, partial(self._chunks, collection, plan))
+        plan, definition = self._plans[collection.name], collection.definition
+        if self._findings.get(f"{collection.name}\0"):
+            definition = Definition(definition.name, definition.type)  # not even until `check`
+        return Collection(definition, partial(self._chunks, collection, plan))
 
     def check(self) -> None:
         """Raise UnmaskedError where what was read holds something that may not be written.

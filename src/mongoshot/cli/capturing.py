@@ -105,6 +105,7 @@ def capture(
     mongoshot capture checkout --db-url mongodb://dev.internal --db-name shop
     mongoshot capture few --limit orders=20 --mask '**.email=email' --db-name shop
     """
+    from mongoshot.errors import UsageError
     from mongoshot.recording.capture import Conduct, record
     from mongoshot.server.reading import Pace
     from mongoshot.snapshot.directory import check_name
@@ -114,13 +115,18 @@ def capture(
     path = snapshots_path / name
     request, is_again = _request(path, asked)
     may_replace = replace or (is_again and (yes or sys.stdin.isatty()))
-    existing = check_target(path, replace=may_replace or dry_run)
+    existing = check_target(path, replace=may_replace or is_again or dry_run)
+    if is_again and not (may_replace or dry_run):
+        raise UsageError(
+            f"{path} is already there, and this is no terminal to ask at whether it may be"
+            " replaced: add --yes to capture it as before"
+        )
     earlier = existing.manifest.origin.recipe.get("database") if existing else None
     with open_database(db_url, db_name, earlier) as database:
         if dry_run:
             from mongoshot.recording.plan import make_plan
 
-            _show_plan(make_plan(database, request))
+            _show_plan(make_plan(database, request, project()))
             return
         weights: dict[str, Weight] = {}
         with progress_bar("reading") as bar:
@@ -227,6 +233,7 @@ class _Asking:
         from mongoshot.comparison.difference import compare
         from mongoshot.comparison.text import summarize
         from mongoshot.errors import SnapshotDamagedError, UsageError
+        from mongoshot.recording.masking.policy import masked_otherwise
 
         if existing is None:
             return
@@ -234,9 +241,11 @@ class _Asking:
             changes = compare(existing, new).collections
         except SnapshotDamagedError:
             return  # nobody can use it as it is
-        if not changes:
+        before, now = existing.manifest.origin.recipe, new.manifest.origin.recipe
+        masks = masked_otherwise(before.get("masking", {}), now.get("masking", {}))
+        if not changes and not masks:
             return  # it is kept in another way, or what it was chosen from looks otherwise
-        difference = summarize(changes)
+        difference = "; ".join([summarize(changes) if changes else "no document", *masks])
         self.difference = f"changed since revision {existing.manifest.revision}: {difference}"
         if self._is_sure:
             return
@@ -320,6 +329,8 @@ def _warn(recorded: Recorded) -> None:
             f"{more}; to mask one: --mask {recorded.hints[0].path}=RULE",
             err=True,
         )
+    for warning in recorded.warnings:
+        echo(f"warning: {warning}", err=True)
     for entry in snapshot.manifest.files:
         if entry.bytes > _MUCH:
             echo(

@@ -61,6 +61,8 @@ for command in (
     disown,
     server,
 ):
+    # Where click is to leave lines as they are, it looks for the character, not for `\b`.
+    command.help = (command.help or "").replace("\\b\n", "\b\n")
     cli.add_command(command)
 
 

@@ -6,24 +6,28 @@ import contextlib
 import datetime
 import os
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from dataclasses import replace as replaced
 from pathlib import Path
 from typing import Any
 
 from mongoshot.config import Project, read_project
-from mongoshot.errors import CaptureError, CommandError, UsageError
+from mongoshot.errors import CaptureError, CommandError, UnmaskedError, UsageError
 from mongoshot.recording.masking.hints import Hint
 from mongoshot.recording.masking.key import load_key
 from mongoshot.recording.masking.masker import Masker
 from mongoshot.recording.masking.policy import make_policy
 from mongoshot.recording.request import Request, as_texts, documents_as_texts
-from mongoshot.recording.selection.choose import select
-from mongoshot.recording.selection.model import InferredReference, Selected
+from mongoshot.recording.selection.choose import check, select
+from mongoshot.recording.selection.inference import infer_references
+from mongoshot.recording.selection.model import Dangling, InferredReference, Selected
+from mongoshot.recording.selection.parsing import selection_of
 from mongoshot.recording.standstill import Standstill
 from mongoshot.server.catalog import list_definitions
 from mongoshot.server.collections import require_database
 from mongoshot.server.connection import Database, describe
+from mongoshot.server.finding import GoneError
 from mongoshot.server.reading import (
     Pace,
     Reading,
@@ -69,12 +73,14 @@ class Recorded:
     """Hold what came of a capture.
 
     `selected` says how documents were chosen, where they were; `hints` what looks like data of
-    people and was not masked.
+    people and was not masked; `warnings` are lines about masked values that stand elsewhere, and
+    references that masks may break.
     """
 
     snapshot: Snapshot
     selected: Selected | None
     hints: tuple[Hint, ...]
+    warnings: tuple[str, ...]
 
 
 def capture(
@@ -138,7 +144,7 @@ def record(
     for attempt in range(1, _ATTEMPTS + 1):
         require_database(database)
         with (
-            open_reading(database, conduct.pace) as reading,
+            open_reading(database, conduct.pace, request.leaves_out) as reading,
             contextlib.suppress(_ChangedError),
         ):
             recording = _Recording(reading, request, conduct, is_last=attempt == _ATTEMPTS)
@@ -157,11 +163,13 @@ class _Recording:
     ) -> None:
         self._reading, self._request, self._conduct = reading, request, conduct
         self._is_last = is_last
-        self._asked = request.choose(reading.state)
+        with _explained(request):
+            self._asked = request.choose(reading.state)
         self._definitions = {n: c.definition for n, c in self._asked.collections.items()}
-        self._masker = _make_masker(request.masks, conduct.project, self._definitions)
+        self._masker = _make_masker(request, conduct.project, self._definitions)
         self._selected: Selected | None = None
         self._standstill: Standstill | None = None
+        self._unlike: list[str] = []
 
     def write(self, path: Path, *, replace: bool) -> Recorded:
         """Write the snapshot; raises _ChangedError where another attempt is worth it."""
@@ -180,9 +188,13 @@ class _Recording:
                 progress=conduct.progress,
                 before_commit=conduct.before_commit,
             )
+        except GoneError:
+            if self._is_last:
+                raise
+            raise _ChangedError from None
         except CommandError as error:
             if is_refused(error):
-                raise _unreadable(self._reading, self._asked) from error
+                raise unreadable(self._reading, self._asked) from error
             if took_too_long(error):
                 raise _outlasted(self._reading) from error
             # A collection that was dropped cannot be read any more at an earlier time.
@@ -190,19 +202,57 @@ class _Recording:
             if came_too_late(error):
                 raise _ChangedError from error
             raise
-        return Recorded(snapshot, self._selected, tuple(self._masker.hints))
+        masker = self._masker
+        warnings = (*masker.constants, *self._unlike)
+        return Recorded(snapshot, self._selected, tuple(masker.hints), warnings)
 
     def _state(self) -> MemoryState:
         state = self._asked
         if self._request.chooses_documents:
-            selection = self._request.selection(self._reading.state.collections)
-            self._selected = select(self._reading, selection, show=self._conduct.inferred)
-            state = self._selected.state
+            state = self._select()
+        elif self._masker.masks:
+            # They are a guess, and nobody has asked to follow them: no more than a warning.
+            left_out = [
+                name for name in self._reading.state.collections if name not in state.collections
+            ]
+            inferred = infer_references(self._reading, exclude=left_out)
+            references = [each.reference for each in inferred]
+            self._unlike = self._masker.unlike_ends(references)
         if not self._reading.consistent:
-            self._standstill = Standstill(state)
+            again = self._select_again if self._selected else None
+            self._standstill = Standstill(state, again)
             state = self._standstill.state
         masked = {name: self._masker.mask(each) for name, each in state.collections.items()}
         return MemoryState(state.label, masked)
+
+    def _select(self) -> MemoryState:
+        masker = self._masker
+        with _explained(self._request):
+            selection = self._request.selection(self._reading.state.collections)
+            check(self._reading, selection)
+        masker.check_queries(selection.roots)
+        selected = select(self._reading, selection, show=self._conduct.inferred)
+        if unlike := masker.unlike_ends(each.reference for each in selected.references):
+            raise UnmaskedError(
+                "nothing was captured, as the ends of references are not masked alike:"
+                f" {'; '.join(unlike)}"
+            )
+        # Ids that are masked are not for the terminal either.
+        self._selected = replaced(
+            selected,
+            dangling=tuple(map(self._without_ids, selected.dangling)),
+            broken=tuple(map(self._without_ids, selected.broken)),
+        )
+        return selected.state
+
+    def _select_again(self) -> MemoryState:
+        names = self._reading.state.collections
+        recipe = self._selected.recipe if self._selected else {}
+        return select(self._reading, selection_of(recipe, names)).state
+
+    def _without_ids(self, dangling: Dangling) -> Dangling:
+        is_masked = self._masker.changes(dangling.collection, ("_id",))
+        return replaced(dangling, examples=()) if is_masked else dangling
 
     def _conclude(self) -> Origin:
         """Say how all was read, when it has been."""
@@ -227,7 +277,10 @@ class _Recording:
                 self._selected.recipe if self._selected else {},
                 self._masker.recipe,
             ),
-            profile=describe_documents(self._reading, self._asked),
+            profile={
+                name: self._masker.hidden(name, found)
+                for name, found in describe_documents(self._reading, self._asked).items()
+            },
         )
 
     def _check_catalog(self) -> None:
@@ -236,17 +289,33 @@ class _Recording:
         Definitions are not part of the server's snapshot reads, so they are compared around it.
         """
         before = {name: c.definition for name, c in self._reading.state.collections.items()}
-        if list_definitions(self._reading.database) != before:
+        now = list_definitions(self._reading.database, self._request.leaves_out)
+        if now != before:
             raise _ChangedError
 
 
+@contextlib.contextmanager
+def _explained(request: Request) -> Iterator[None]:
+    """Say of what cannot be asked for that a recipe asks for it, where that is so."""
+    try:
+        yield
+    except UsageError as error:
+        if not request.repeats:
+            raise
+        raise UsageError(
+            f"{error}; it was captured so before: capture it with the options that you want now,"
+            " and --replace"
+        ) from None
+
+
 def _make_masker(
-    masks: Iterable[str], project: Project | None, definitions: Mapping[str, Definition]
+    request: Request, project: Project | None, definitions: Mapping[str, Definition]
 ) -> Masker:
     project = project or Project(Path.cwd())
-    policy = make_policy(project.masking, masks)
+    policy = make_policy(project.masking, request.masks, request.masked)
     key = load_key(project.root) if policy.needs_key else None
-    return Masker(policy, key, definitions)
+    with _explained(request):
+        return Masker(policy, key, definitions)
 
 
 def describe_documents(reading: Reading, state: MemoryState) -> dict[str, Profile]:
@@ -266,8 +335,16 @@ class _ChangedError(CaptureError):
     """Report that a database is no longer what it was when its reading began."""
 
 
-def _unreadable(reading: Reading, state: MemoryState) -> CaptureError:
-    hidden = [name for name in find_unreadable(reading) if name in state.collections]
+def unreadable(reading: Reading, state: MemoryState) -> CaptureError:
+    """Return the error that names what this user may not read, and the options without it."""
+    refused = find_unreadable(reading)
+    hidden = [name for name in refused if name in state.collections]
+    if not hidden:  # one that is left out, and asked about references
+        return CaptureError(
+            f"this user is not allowed to read {', '.join(refused)} in"
+            f" {describe(reading.database)}, and a reference leads to what is left out; name"
+            " another user in the URL, or follow none to there: --no-infer, and no --follow"
+        )
     series = any(state.collections[name].definition.type == "timeseries" for name in hidden)
     needs = "; the buckets of a time series take the role backup" if series else ""
     return CaptureError(

@@ -16,6 +16,7 @@ from mongoshot.comparison.documents import Value
 from mongoshot.comparison.text import name_path, shorten, spell_out
 from mongoshot.errors import SnapshotError
 from mongoshot.recording.capture import describe_documents
+from mongoshot.recording.masking.hiding import hidden, plans_of
 from mongoshot.recording.request import Request
 from mongoshot.server.collections import require_database
 from mongoshot.server.connection import Database, describe
@@ -97,14 +98,15 @@ def find_drift(snapshot: Snapshot, database: Database) -> Drift:
     if not origin.profile and snapshot.collections:
         raise SnapshotError(
             f"{snapshot.path} does not say what its database looked like: it was not captured, or"
-            f" by an older mongoshot; type: mongoshot capture {snapshot.path.name}"
+            f" by an older mongoshot; type: mongoshot capture {snapshot.path.name} --replace"
         )
     require_database(database)
     request = Request.from_recipe(origin.recipe)
-    with open_reading(database) as reading:
+    with open_reading(database, left_out=request.leaves_out) as reading:
         state = request.choose(reading.state, missing_is_fine=True)
         profiles = describe_documents(reading, state)
     definitions = {name: collection.definition for name, collection in state.collections.items()}
+    plans = plans_of(origin.recipe, definitions)
     findings: list[Finding] = []
     for name in sorted({*snapshot.definitions, *definitions}):
         before, now = snapshot.definitions.get(name), definitions.get(name)
@@ -115,7 +117,8 @@ def find_drift(snapshot: Snapshot, database: Database) -> Drift:
             continue
         findings += _compare_definitions(before, now)
         if name in origin.profile and name in profiles:
-            findings += _compare_profiles(name, origin.profile[name], profiles[name])
+            known = hidden(origin.profile[name], plans[name])
+            findings += _compare_profiles(name, known, hidden(profiles[name], plans[name]))
     return Drift(snapshot.path.name, origin.captured_at, describe(database), tuple(findings))
 
 

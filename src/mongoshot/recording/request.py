@@ -18,6 +18,15 @@ from mongoshot.snapshot.encoding import to_extended_json
 from mongoshot.snapshot.model import MemoryState
 from mongoshot.snapshot.writer import Format, check_format
 
+#: What a request has that asks for no part of a database.
+_UNASKED: Mapping[str, Any] = {
+    "follow": (),
+    "whole": (),
+    "infer": True,
+    "levels_up": LEVELS_UP,
+    "most_children": MOST_CHILDREN,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -28,7 +37,8 @@ class Request:
     documents to begin with, `whole` are collections with all documents beside those, `follow`
     references such as `orders.customer_id=customers._id`.
     `masks` are texts such as `customers.email=email`. `selected` is a selection as a manifest has
-    it, which counts in place of all that chooses.
+    it, which counts in place of all that chooses; `masked` is what a manifest says of all masks.
+    With `repeats`, all of it is what a manifest has: collections that it leaves out may be gone.
     """
 
     collections: tuple[str, ...] = ()
@@ -46,6 +56,8 @@ class Request:
     most_children: int = MOST_CHILDREN
     masks: tuple[str, ...] = ()
     selected: Mapping[str, Any] = field(default_factory=dict)
+    masked: Mapping[str, Any] = field(default_factory=dict)
+    repeats: bool = False
 
     def __post_init__(self) -> None:
         """Raise UsageError for what can be no request, whatever the database."""
@@ -53,8 +65,9 @@ class Request:
         for name in ("collections", "exclude", "whole", "follow", "masks"):
             if isinstance(getattr(self, name), str):
                 raise UsageError(f"{name} takes a list of texts, not one string")
-        for option in ("follow", "whole"):
-            if getattr(self, option) and not self.chooses_documents:
+        for option in ("follow", "whole", "infer", "levels_up", "most_children"):
+            if getattr(self, option) != _UNASKED[option] and not self.chooses_documents:
+                option = "no-infer" if option == "infer" else option.replace("_", "-")
                 raise UsageError(
                     f"--{option} is about what comes with chosen documents: choose some with"
                     " --query, --limit or --sample, or leave it out, and all is captured"
@@ -71,6 +84,8 @@ class Request:
                 gzip=recipe.get("gzip", False) is True,
                 masks=_texts(recipe, "masks"),
                 selected=dict(recipe.get("selection", {})),
+                masked=dict(recipe.get("masking", {})),
+                repeats=True,
             )
         except (TypeError, ValueError, UsageError) as error:
             raise UsageError(
@@ -99,7 +114,7 @@ class Request:
 
         Raises UsageError for one that it lacks.
         """
-        for name in (*self.collections, *self.exclude):
+        for name in (*self.collections, *(() if self.repeats else self.exclude)):
             if name not in state.collections and not missing_is_fine:
                 near = difflib.get_close_matches(name, state.collections, n=3)
                 hint = (
@@ -113,6 +128,11 @@ class Request:
             state.label, {name: c for name, c in state.collections.items() if name in chosen}
         )
 
+    def leaves_out(self, collection: str) -> bool:
+        """Tell whether nothing of a collection is to be captured."""
+        only = self.collections
+        return collection in self.exclude or bool(only and collection not in only)
+
     @property
     def chooses_documents(self) -> bool:
         """Tell whether some documents are to be taken, and not whole collections alone."""
@@ -124,6 +144,8 @@ class Request:
             left_out = set(names) - set(self.collections) | set(self.exclude)
         else:
             left_out = set(self.exclude)
+        if self.repeats:
+            left_out &= set(names)
         if self.selected:
             selection = selection_of(dict(self.selected), names)
             return replace(selection, exclude=tuple(sorted(left_out)))

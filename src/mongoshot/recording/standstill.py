@@ -8,7 +8,7 @@ ended. (What was changed and changed back meanwhile makes no difference to that.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from mongoshot.snapshot.model import Collection, MemoryState
@@ -17,16 +17,16 @@ from mongoshot.snapshot.model import Collection, MemoryState
 class Standstill:
     """Remember what was read of a state, to compare it with a second reading."""
 
-    def __init__(self, state: MemoryState) -> None:
-        """Take the state that will be read."""
-        self._state = state
+    def __init__(self, state: MemoryState, again: Callable[[], MemoryState] | None = None) -> None:
+        """Take the state that will be read.
+
+        `again` gives the one to read the second time, where documents are chosen by what others
+        hold: chosen anew between the readings, these are closed at the moment that both show.
+        """
+        self._again = again
         self._digests: dict[str, str] = {}
-        watched = {
-            name: Collection(each.definition, partial(self._watch, each))
-            for name, each in state.collections.items()
-        }
         #: The same state; whoever reads its documents to their end has them hashed on the way.
-        self.state = MemoryState(state.label, watched)
+        self.state = self._watched(state)
 
     def written_meanwhile(self) -> tuple[str, ...]:
         """Read everything again, and name the collections that are not as they were read before.
@@ -34,10 +34,18 @@ class Standstill:
         Costs a reading of the whole state, and no memory.
         """
         first = dict(self._digests)
-        for collection in self.state.collections.values():
+        state = self._watched(self._again()) if self._again else self.state
+        for collection in state.collections.values():
             for _ in collection.chunks():
                 pass
         return tuple(sorted(name for name in first if first[name] != self._digests[name]))
+
+    def _watched(self, state: MemoryState) -> MemoryState:
+        watched = {
+            name: Collection(each.definition, partial(self._watch, each))
+            for name, each in state.collections.items()
+        }
+        return MemoryState(state.label, watched)
 
     def _watch(self, collection: Collection) -> Iterator[bytes]:
         digest = hashlib.sha256()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from pymongo import errors as driver
 
-from mongoshot.server.connection import RAW, Database, describe, translated
+from mongoshot.errors import CommandError
+from mongoshot.server.connection import RAW, UNAUTHORIZED, Database, describe, translated
 from mongoshot.snapshot.model import BUCKETS_PREFIX, SERVER_COLLECTIONS, Definition
 
 #: Functions that are stored on the server. The server drops it with its database alone, so that an
@@ -28,18 +31,23 @@ class Entry:
     uuid: bytes | None
 
 
-def list_definitions(database: Database) -> dict[str, Definition]:
+def list_definitions(
+    database: Database, left_out: Callable[[str], bool] | None = None
+) -> dict[str, Definition]:
     """List the definitions of a database, by name and sorted by name.
 
-    Costs a round trip, and one more for each collection that can have indexes.
+    Costs a round trip, and one more for each collection that can have indexes. Raises CommandError
+    where this user may not see these; a collection that is `left_out` is then listed without any.
     """
-    return {name: entry.definition for name, entry in list_catalog(database).items()}
+    return {name: entry.definition for name, entry in list_catalog(database, left_out).items()}
 
 
-def list_catalog(database: Database) -> dict[str, Entry]:
+def list_catalog(
+    database: Database, left_out: Callable[[str], bool] | None = None
+) -> dict[str, Entry]:
     """List the collections, views and time series of a database, by name and sorted by name.
 
-    Costs a round trip, and one more for each collection that can have indexes.
+    As `list_definitions` does.
     """
     with translated(f"list the collections of {describe(database)}"):
         cursor: Any = database.cursor_command(
@@ -52,15 +60,30 @@ def list_catalog(database: Database) -> dict[str, Entry]:
             if "uuid" in entry["info"]
         }
         catalog = {}
+        refused: dict[str, driver.OperationFailure] = {}
         for name, entry in sorted(listed.items()):
             if name in SERVER_COLLECTIONS or name.startswith(BUCKETS_PREFIX):
                 continue
             if name == STORED_FUNCTIONS and not database[name].find_one({}, {"_id": 1}):
                 continue
             kind = entry["type"]
-            indexes = () if kind == "view" else _list_indexes(database, name)
+            try:
+                indexes = () if kind == "view" else _list_indexes(database, name)
+            except driver.OperationFailure as error:
+                if error.code != UNAUTHORIZED:
+                    raise
+                indexes = ()
+                if left_out is None or not left_out(name):
+                    refused[name] = error
             definition = Definition(name, kind, bytes(entry["options"].raw), indexes)
             catalog[name] = Entry(definition, uuids.get(name))
+        if refused:
+            options = " ".join(f"--exclude {shlex.quote(name)}" for name in refused)
+            raise CommandError(
+                f"this user is not allowed to see the indexes of {', '.join(refused)} in"
+                f" {describe(database)}; give it a role that is, such as read, name another user in"
+                f" the URL, or capture without: {options}"
+            ) from next(iter(refused.values()))
         return catalog
 
 

@@ -35,7 +35,7 @@ TIMEOUT = 3.0
 RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
 
 # https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
-_UNAUTHORIZED, _AUTHENTICATION_FAILED = 13, 18
+UNAUTHORIZED, _AUTHENTICATION_FAILED = 13, 18
 _LONGEST_NAME = 63  # bytes of a database's name
 _SECRET_OPTION = re.compile(
     r"(?i)([?&](?:authMechanismProperties|tlsCertificateKeyFilePassword|proxyPassword)=)[^&]*"
@@ -176,7 +176,7 @@ def _translate(error: driver.PyMongoError, doing: str, url: str | None) -> Excep
             f"cannot {doing}: the server does not accept the user name and password ({reason});"
             " check them and authSource in the URL (--db-url or DB_URL)"
         )
-    if isinstance(error, driver.OperationFailure) and error.code == _UNAUTHORIZED:
+    if isinstance(error, driver.OperationFailure) and error.code == UNAUTHORIZED:
         if "requires authentication" in reason:
             return AuthenticationError(
                 f"cannot {doing}: the server wants to know who asks; name a user in the URL:"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -16,12 +16,12 @@ from pymongo.errors import OperationFailure
 from mongoshot.errors import CommandError
 from mongoshot.server.catalog import list_definitions
 from mongoshot.server.collections import read_chunks
-from mongoshot.server.connection import Database, describe, translated
+from mongoshot.server.connection import UNAUTHORIZED, Database, describe, translated
 from mongoshot.snapshot.model import Collection, Definition, MemoryState
 
 _WIRE_VERSION_5_0 = 13
 # https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
-_UNAUTHORIZED, _SNAPSHOT_TOO_OLD, _SNAPSHOT_UNAVAILABLE = 13, 239, 246
+_SNAPSHOT_TOO_OLD, _SNAPSHOT_UNAVAILABLE = 239, 246
 
 #: Seconds that a secondary which is behind is waited for, before the primary is read instead.
 _PATIENCE = 5.0
@@ -56,7 +56,11 @@ class Reading:
 
 
 @contextlib.contextmanager
-def open_reading(database: Database, pace: Pace | None = None) -> Iterator[Reading]:
+def open_reading(
+    database: Database,
+    pace: Pace | None = None,
+    left_out: Callable[[str], bool] | None = None,
+) -> Iterator[Reading]:
     """Open a reading of a database, consistent where the server can do that.
 
     Replica sets and sharded clusters of 5.0 and newer read all collections at the time of the first
@@ -64,7 +68,8 @@ def open_reading(database: Database, pace: Pace | None = None) -> Iterator[Readi
     https://www.mongodb.com/docs/manual/reference/read-concern-snapshot/
 
     Reads from a secondary where there is one and the URL does not say otherwise; from the primary
-    where the secondary stays behind.
+    where the secondary stays behind. Collections that are `left_out` need not be allowed to be
+    read; they are listed all the same.
     """
     client, pace = database.client, pace or Pace()
     with translated(f"read {describe(database)}"):
@@ -72,12 +77,12 @@ def open_reading(database: Database, pace: Pace | None = None) -> Iterator[Readi
         version = client.server_info()["version"]
     clustered = "setName" in hello or hello.get("msg") == "isdbgrid"
     if not clustered or hello["maxWireVersion"] < _WIRE_VERSION_5_0:
-        state = _state(database, list_definitions(database), None, pace)
+        state = _state(database, list_definitions(database, left_out), None, pace)
         yield Reading(database, state, version, pace=pace)
         return
     if client.read_preference == ReadPreference.PRIMARY:
         database = database.with_options(read_preference=ReadPreference.SECONDARY_PREFERRED)
-    definitions = list_definitions(database)
+    definitions = list_definitions(database, left_out)
     with contextlib.ExitStack() as stack:
         database, session = _begin(stack, database, definitions)
         state = _state(database, definitions, session, pace)
@@ -139,7 +144,7 @@ def find_unreadable(reading: Reading) -> list[str]:
 
 def is_refused(error: CommandError) -> bool:
     """Tell whether a user may not do what was asked."""
-    return _code(error) == _UNAUTHORIZED
+    return _code(error) == UNAUTHORIZED
 
 
 def came_too_late(error: CommandError) -> bool:

@@ -40,10 +40,11 @@ def weigh_collections(
 
 
 def _weigh(database: Database, name: str) -> Weight:
+    buckets, size = "$storageStats.timeseries.bucketCount", "$storageStats.size"
     stages: list[dict[str, Any]] = [
         {"$collStats": {"storageStats": {}}},
         # One of each shard.
-        {"$project": {"n": "$storageStats.count", "size": "$storageStats.size"}},
+        {"$project": {"n": {"$ifNull": [buckets, "$storageStats.count"]}, "size": size}},
         {"$group": {"_id": None, "n": {"$sum": "$n"}, "size": {"$sum": "$size"}}},
     ]
     try:

@@ -75,7 +75,8 @@ def check_target(path: Path, *, replace: bool) -> Snapshot | None:
         if not replace:
             raise SnapshotExistsError(
                 f"the snapshot {path} is already there, but cannot be read ({error});"
-                " add --replace to capture it anew"
+                " add --replace to capture it anew, and the options that it was captured with: they"
+                " cannot be read either"
             ) from None
         return None
     if not replace:

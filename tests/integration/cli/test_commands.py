@@ -107,7 +107,7 @@ def test_capture_restore_diff(
     assert "3 collections, 6 documents" in captured.stdout
     again = run("capture", "orders", *where)
     assert again.returncode == 2
-    assert "add --replace" in again.stderr
+    assert "add --yes" in again.stderr
     same = run("capture", "orders", *where, "--replace")
     assert same.stdout == "snapshots/orders: nothing has changed since revision 1\n"
 

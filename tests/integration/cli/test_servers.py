@@ -90,6 +90,18 @@ def guarded(start_guarded_mongod: StartMongod) -> Iterator[Guarded]:
             ("writer", [{"role": "readWrite", "db": "shop"}]),
         ):
             client["shop"].command("createUser", user, pwd=PASSWORD, roles=roles)
+        may_list = {"resource": {"db": "part", "collection": ""}, "actions": ["listCollections"]}
+        privileges = [may_list] + [
+            {"resource": {"db": "part", "collection": name}, "actions": ["find", "listIndexes"]}
+            for name in ("customers", "orders")
+        ]
+        client["part"].command("createRole", "some", privileges=privileges, roles=[])
+        some = [{"role": "some", "db": "part"}]
+        client["shop"].command("createUser", "some", pwd=PASSWORD, roles=some)
+        for name in ("customers", "orders", "payrolls"):
+            client["part"][name].insert_many(
+                {"_id": n, "customer_id": n, "order_id": n, "payroll_id": n} for n in range(3)
+            )
         yield Guarded(address, client)
 
 
@@ -107,6 +119,22 @@ def test_a_login_that_is_missing_or_wrong(
         assert "s3cret" not in said
         assert quote_plus(password) not in said
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_user_who_may_read_some_collections_captures_a_part_of_these(
+    run: Run, refused: Refused, guarded: Guarded, tmp_path: Path
+) -> None:
+    words = ("--db-url", guarded.url("some", "part"), "--limit", "orders=1")
+    refused(run("capture", "part", *words), "indexes of payrolls in part", "--exclude payrolls")
+    done = run("capture", "part", *words, "--exclude", "payrolls")
+    assert done.returncode == 0, done.stderr
+    assert "payroll" not in done.stderr
+    assert "follows, as it seems" in done.stderr
+    whole = run(
+        *("capture", "all", *words[:2], "--exclude", "payrolls", "--mask", "customers._id=digits")
+    )
+    assert whole.returncode == 0, whole.stderr
+    assert "warning: orders.customer_id stays as it is, but customers._id is masked" in whole.stderr
 
 
 def test_a_user_who_may_only_read_captures_and_restores_nothing(

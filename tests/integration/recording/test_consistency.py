@@ -82,6 +82,29 @@ def test_a_standalone_server_is_read_until_it_stands_still(
         assert not compare(snapshot, live_state(source))
 
 
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_part_of_a_standalone_server_is_whole_when_it_stands_still(
+    gone: bool, standalone: Client, tmp_path: Path
+) -> None:
+    source = standalone[f"part_{gone}"]
+    source["customers"].insert_many([{"_id": name} for name in ("ada", "bo")])
+    source["orders"].insert_one({"_id": 1, "customer": "ada"})
+    left = iter(range(1))
+
+    def write(collection: str, _: int) -> None:
+        # What was chosen is known by now, and the customers are read.
+        if collection == "customers" and next(left, None) is not None:
+            if gone:
+                source["orders"].delete_one({"_id": 1})
+            source["orders"].replace_one({"_id": 2 if gone else 1}, {"customer": "bo"}, upsert=gone)
+
+    request = Request(limits=("orders=1",), follow=("orders.customer=customers._id",))
+    conduct = Conduct(progress=write)
+    snapshot = record(source, tmp_path / "part", request, conduct, replace=False).snapshot
+    customers = [bson.decode(each) for each in snapshot.collections["customers"].documents()]
+    assert (snapshot.manifest.origin.consistency, customers) == ("unchanged", [{"_id": "bo"}])
+
+
 def transfers(database: Database, stop: threading.Event) -> None:
     """Move money from account to account, each time in a transaction."""
     choice = random.Random(7)

@@ -15,6 +15,9 @@ VARIABLE = "MONGOSHOT_MASKING_KEY"
 _DIRECTORY = ".mongoshot"
 _NAME = "masking.key"
 _SHORTEST = 16
+
+#: Bytes of a key.
+KEY_SIZE = 32
 _IGNORE = "# What mongoshot keeps between two runs of tests. Nothing of it belongs in git.\n*\n"
 
 
@@ -51,7 +54,7 @@ def load_key(root: Path, environment: Mapping[str, str] = os.environ) -> bytes:
         n=1 << 14,
         r=8,
         p=1,
-        dklen=32,
+        dklen=KEY_SIZE,
     )
 
 

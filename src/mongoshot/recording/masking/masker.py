@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import IO, Any
 
-from mongoshot.errors import InvalidBSONError, UsageError
+from mongoshot.errors import InvalidBSONError, UnmaskedError, UsageError
 from mongoshot.recording.masking import masks
 from mongoshot.recording.masking.cipher import Cipher
+from mongoshot.recording.masking.constants import constants_of, masked_constants
+from mongoshot.recording.masking.ends import unlike_ends
 from mongoshot.recording.masking.findings import Finding, Findings, raise_unmasked, shown_collection
+from mongoshot.recording.masking.hiding import hidden
 from mongoshot.recording.masking.hints import Hint, Hints
 from mongoshot.recording.masking.key import fingerprint
 from mongoshot.recording.masking.locating import locate
@@ -21,9 +25,11 @@ from mongoshot.recording.masking.policy import Policy, Rule
 from mongoshot.recording.masking.rewriting import Rewriter
 from mongoshot.recording.masking.scanning import Hit, hits_within, scan
 from mongoshot.recording.masking.words import faker_version
+from mongoshot.recording.selection.model import Reference, Root
 from mongoshot.snapshot.elements import document_at, document_id, split_documents
 from mongoshot.snapshot.model import Collection, Definition, join_documents
 from mongoshot.snapshot.order import in_order
+from mongoshot.snapshot.profile import Profile
 
 #: Documents of each collection that are looked at for hints, and of each chunk behind those.
 _LOOKED_AT = 1000
@@ -64,6 +70,8 @@ class Masker:
                 plan.check_indexes()
             self._scan_definition(definitions[name], plan)
 
+        self._definitions = definitions
+
     def __repr__(self) -> str:
         return f"Masker({len(self._policy.rules)} rules)"
 
@@ -74,8 +82,10 @@ class Masker:
         masked, all documents are read before the first is yielded: their ids are kept in memory,
         they themselves on disk beyond 4 MiB, both masked.
         """
-        plan = self._plans[collection.name]
-        return Collection(collection.definition, partial(self._chunks, collection, plan))
+        plan, definition = self._plans[collection.name], collection.definition
+        if self._findings.get(f"{collection.name}\0"):
+            definition = Definition(definition.name, definition.type)  # not even until `check`
+        return Collection(definition, partial(self._chunks, collection, plan))
 
     def check(self) -> None:
         """Raise UnmaskedError where what was read holds something that may not be written.
@@ -87,6 +97,57 @@ class Masker:
             [line for name in sorted(self._findings) for line in self._findings[name].lines()],
             [self._misspelled(rule) for rule in self.unused if rule.flag and self._missed(rule)],
         )
+
+    def check_queries(self, roots: Iterable[Root]) -> None:
+        """Raise UnmaskedError where a query has something in it that a manifest must not keep."""
+        for root in roots:
+            if root.query is not None:
+                self._check_query(root.collection, root.query)
+
+    def _check_query(self, collection: str, query: bytes) -> None:
+        plan = self._plans.get(collection)
+        if plan is None or plan.root.action == KEEP:
+            return
+        shown = plan.root.shown
+        if paths := masked_constants(query, plan):
+            raise UnmaskedError(
+                f"the query of {shown} has a value of {', '.join(paths)} in it, which is masked,"
+                " and the manifest would keep it; choose by other fields, such as _id, or by"
+                f" --limit {shlex.quote(f'{shown}=20')}"
+            )
+        found = sorted({each.what for each in locate(query, scan(query), plan.root)})
+        if found:
+            raise UnmaskedError(
+                f"the query of {shown} has a secret in it ({', '.join(found)}), and the manifest"
+                " would keep it; choose by other fields, such as _id"
+            )
+
+    def unlike_ends(self, references: Iterable[Reference]) -> list[str]:
+        """Return a line for each reference whose ends have not the same mask."""
+        return unlike_ends(references, self._plans)
+
+    def changes(self, collection: str, keys: Sequence[str]) -> bool:
+        """Tell whether a field, its path given without arrays, has a mask."""
+        plan = self._plans.get(collection)
+        return plan is not None and plan.most_masked(keys).changes
+
+    def hidden(self, collection: str, found: Profile) -> Profile:
+        """Return a profile without names of fields that are not written."""
+        return hidden(found, self._plans[collection])
+
+    @property
+    def masks(self) -> bool:
+        """Tell whether there are rules that change anything."""
+        return any(rule.mask.name != masks.KEEP for rule in self._policy.rules)
+
+    @property
+    def constants(self) -> list[str]:
+        """Return a line for each masked field of which a definition has a value in it."""
+        return [
+            f"{shown_collection(name)}: values of {path}, which is masked, stand in its {part}"
+            for name, definition in self._definitions.items()
+            for part, path in constants_of(definition, self._plans)
+        ]
 
     def _missed(self, rule: Rule) -> bool:
         """Tell whether a rule names a collection, and there were documents in it."""
@@ -145,9 +206,11 @@ class Masker:
             for hit in scan(text):
                 if hit.what and not hit.exact:
                     where = shown_collection(definition.name)
-                    findings.add(
-                        Finding(where, "secret", f"{hit.what} in its options or indexes", "keep")
+                    what = (
+                        f"{hit.what} in its options or indexes; leave it out with --exclude, or"
+                        f" search nothing in it with --mask {shlex.quote(f'{where}=keep')}"
                     )
+                    findings.add(Finding(where, "secret", what, ""))
 
     def _chunks(self, collection: Collection, plan: Plan) -> Iterator[bytes]:
         findings = self._findings[collection.name] = Findings(plan.root.shown)

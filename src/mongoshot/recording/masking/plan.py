@@ -99,7 +99,7 @@ class Plan:
     def check_indexes(self) -> None:
         """Raise UsageError where a rule would make two values of a unique index the same."""
         for path, index in self.unique.items():
-            for node in self._nodes(path):
+            for node in self._nodes(path.split(".")):
                 rule = node.rule
                 if rule is None or rule.mask.different or node.action == STOP:
                     continue
@@ -128,9 +128,24 @@ class Plan:
             f"{rule} may make different values the same, but {path} of {self.name} {what}; {advice}"
         )
 
-    def _nodes(self, path: str) -> list[Node]:
-        """Return what a field of an index may be, in arrays or not."""
-        steps = path.split(".")[:8]
+    def most_masked(self, path: Sequence[str | None]) -> Node:
+        """Return the node of a path, a None for any element of an array.
+
+        Arrays may be missing in it: where a rule masks the field in these, it is that node.
+        """
+        if self.root.action in (DROP, NULL, REDACT):
+            return self.root
+        nodes = self._nodes([key for key in path if key is not None])
+        if masked := next((node for node in nodes if node.changes), None):
+            return masked
+        node = self.root
+        for key in path:
+            node = node.child(b"0", True) if key is None else node.child(key.encode(), False)
+        return node
+
+    def _nodes(self, keys: Sequence[str]) -> list[Node]:
+        """Return what a field may be, in arrays or not."""
+        steps = keys[:8]
         found = []
         for arrays in itertools.product((False, True), repeat=len(steps)):
             node = self.root
@@ -203,6 +218,17 @@ class Node:
             if name == "hash" and self.unique:
                 self.apply = _long_enough(self.apply)
         return action
+
+    @property
+    def changes(self) -> bool:
+        """Tell whether values do not stay as they are."""
+        return self.action in (DROP, NULL, REDACT, APPLY)
+
+    @property
+    def is_named(self) -> bool:
+        """Tell whether a rule names the field itself, without `*`."""
+        chosen = self.typed or self.untyped
+        return chosen is not None and chosen.exactness[0]
 
     def child(self, key: bytes, in_array: bool) -> Node:
         """Return the node of a field, or of an element of an array."""

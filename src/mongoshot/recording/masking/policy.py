@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from mongoshot.config import MaskingTable
 from mongoshot.errors import UsageError
@@ -48,8 +48,34 @@ class Policy:
         return any(rule.mask.words for rule in self.rules)
 
 
-def make_policy(table: MaskingTable, flags: Iterable[str] = ()) -> Policy:
+def masked_otherwise(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Say what of the masks in a recipe another one no longer does, a line each.
+
+    Takes what `Masker.recipe` gives, {} where nothing was masked.
+    """
+    old, new = before.get("rules", {}), now.get("rules", {})
+    said = []
+    if lost := sorted(path for path, mask in old.items() if mask != "keep" and path not in new):
+        said.append(f"no longer masked: {', '.join(lost)}")
+    if other := sorted(path for path in old if path in new and old[path] != new[path]):
+        said.append(f"masked otherwise: {', '.join(f'{path}={new[path]}' for path in other)}")
+    if before.get("policy") == "deny" and now.get("policy") != "deny":
+        said.append("fields that no rule names pass, as the policy is no longer deny")
+    if "key" in before and "key" in now and before["key"] != now["key"]:
+        said.append("the masking key is another one, so that all masks are")
+    if "faker" in before and "faker" in now and before["faker"] != now["faker"]:
+        said.append(f"names are those of Faker {now['faker']}, not {before['faker']}")
+    return said
+
+
+def make_policy(
+    table: MaskingTable, flags: Iterable[str] = (), earlier: Mapping[str, Any] | None = None
+) -> Policy:
     """Read the rules of `[tool.mongoshot.masking]` and those of `--mask`, "C.path=MASK" each.
+
+    `earlier` is what `Masker.recipe` gave for the capture that is repeated: its rules hold where
+    there is none for the path, and so does its policy to deny. The table may be that of another
+    directory, and what was masked once is not to be written because of that.
 
     Raises UsageError for a policy, a path or a mask that is none, with near names, and for a path
     that is given two masks by the table or by the flags.
@@ -71,6 +97,15 @@ def make_policy(table: MaskingTable, flags: Iterable[str] = ()) -> Policy:
                     f"{source} gives {rule.pattern.text} two masks, {other.mask.text} and"
                     f" {rule.mask.text}; take one of them"
                 )
+    if earlier:
+        given_paths = {rule.pattern.text for rule in (*typed, *listed)}
+        listed += [
+            _rule(path, mask, "the recipe in the manifest", False)
+            for path, mask in dict(earlier.get("rules", {})).items()
+            if path not in given_paths
+        ]
+        if earlier.get("policy") == "deny":
+            unlisted = "deny"
     return Policy(unlisted, (*typed, *listed))
 
 

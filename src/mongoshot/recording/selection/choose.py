@@ -62,7 +62,11 @@ def select(
     inferred: tuple[InferredReference, ...] = ()
     if selection.infer:
         inferred = infer_references(
-            reading, but_not=selection.ignore, declared=selection.follow, progress=progress
+            reading,
+            but_not=selection.ignore,
+            declared=selection.follow,
+            exclude=selection.exclude,
+            progress=progress,
         )
         if show is not None:
             show(inferred)

@@ -10,6 +10,7 @@ from collections.abc import Collection as Sized
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 
+from mongoshot.errors import CommandError
 from mongoshot.recording.selection import weight
 from mongoshot.recording.selection.candidates import (
     Child,
@@ -27,7 +28,7 @@ from mongoshot.recording.selection.sampling import Kind, Sample, spread, take_sa
 from mongoshot.recording.selection.values import Extractor, equality_key
 from mongoshot.server.catalog import STORED_FUNCTIONS
 from mongoshot.server.finding import find_one_of, in_batches
-from mongoshot.server.reading import Reading
+from mongoshot.server.reading import Reading, is_refused
 from mongoshot.snapshot.model import Progress, no_progress
 
 #: Different values of one field that are looked for in one key: two hundred tell 50 % from 40 %,
@@ -61,12 +62,14 @@ def infer_references(
     *,
     but_not: Sized[Reference] = (),
     declared: Sized[Reference] = (),
+    exclude: Sized[str] = (),
     progress: Progress = no_progress,
 ) -> tuple[InferredReference, ...]:
     """Look for the references between the collections of a reading, with what speaks for each.
 
-    Leaves out those in `but_not`, and all at the paths of `declared` ones. Reads up to 400
-    documents of each collection and asks one question for each key. Raises the errors of the
+    Leaves out those in `but_not`, those from collections in `exclude`, and all at the paths of
+    `declared` ones. Reads up to 400 documents of each collection and asks one question for each
+    key; an excluded collection that this user may not read is left alone. Raises the errors of the
     connection.
     """
     definitions = {
@@ -76,11 +79,18 @@ def infer_references(
     }
     samples = []
     for definition in definitions.values():
-        samples.append(take_sample(reading, definition))
+        try:
+            samples.append(take_sample(reading, definition))
+        except CommandError as error:
+            if definition.name in exclude and is_refused(error):
+                continue
+            raise
         progress(definition.name, samples[-1].documents)
     taken = {(reference.collection, reference.keys) for reference in declared}
     children = [
-        child for child in children_of(samples) if (child.collection, child.keys) not in taken
+        child
+        for child in children_of(samples)
+        if (child.collection, child.keys) not in taken and child.collection not in exclude
     ]
     accepted = _accepted(reading, children, list(keys_of(samples)))
     accepted += _dbrefs(reading, samples, taken)
@@ -97,7 +107,8 @@ def infer_references(
             ),
         )
         for each in sorted(accepted, key=lambda each: each.reference.text())
-        if not any(each.reference.same_as(other) for other in but_not)
+        if each.reference.collection not in exclude
+        and not any(each.reference.same_as(other) for other in but_not)
     )
 
 

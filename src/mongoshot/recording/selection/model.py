@@ -180,9 +180,10 @@ class Dangling:
 
     def __str__(self) -> str:
         things = "value" if self.values == 1 else "different values"
+        examples = f"; for example in _id {', '.join(self.examples)}" if self.examples else ""
         return (
             f"{self.collection}.{self.path}: {self.values:,} {things} not in"
-            f" {' nor in '.join(self.targets)}; for example in _id {', '.join(self.examples)}"
+            f" {' nor in '.join(self.targets)}{examples}"
         )
 
 

@@ -199,6 +199,7 @@ def test_a_definition_is_searched_too(mask_all: MaskAll, make_collection: MakeCo
     )
     with pytest.raises(UnmaskedError, match=r"v \(1 times card number in its options or indexes"):
         mask_all(view).masker.check()
+    assert str(CARD).encode() not in mask_all(view).masker.mask(view).definition.options
     mask_all(view, "v=keep").masker.check()
 
 

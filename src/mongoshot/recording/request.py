@@ -98,6 +98,9 @@ class Request:
 
         `selected` is the selection as it was made, and `masking` what was masked, {} for none.
         """
+        if self.selected:
+            # What is left out follows from the collections; those that come and go change nothing.
+            selected = {**selected, "exclude": self.selected.get("exclude", [])}
         recipe: dict[str, Any] = {
             "database": database,
             "collections": sorted(self.collections),

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mongoshot import Snapshot
+from mongoshot.recording.selection.model import LEVELS_UP, MOST_CHILDREN
 from mongoshot.server.connection import Database
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -139,6 +140,14 @@ def test_masks_hold_at_both_ends_of_a_reference_and_in_a_repetition(
     assert "the masking key is another one" in other.stdout
     less = run(*words[:-2], "--replace", *both, "--no-infer", *FOLLOW)
     refused(less, "no longer masked: **.email", "add --yes")
+
+
+def test_help_says_the_bounds_and_keeps_its_examples(run: Run) -> None:
+    text = run("capture", "--help").stdout
+    for bound in (LEVELS_UP, MOST_CHILDREN):
+        assert f"default: {bound}." in " ".join(text.split())
+    assert "\n  mongoshot capture checkout --db-url mongodb://dev.internal --db-name shop\n" in text
+    assert "\\b" not in text
 
 
 def test_a_database_that_drifts(run: Run, where: list[str], shop: Database, tmp_path: Path) -> None:

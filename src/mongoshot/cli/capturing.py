@@ -134,7 +134,7 @@ def capture(
             f"{path} is already there, and this is no terminal to ask at whether it may be"
             " replaced: add --yes to capture it as before"
         )
-    earlier = existing.manifest.origin.recipe.get("database") if existing else None
+    earlier = existing.manifest.origin.database if existing else None
     with open_database(db_url, db_name, earlier) as database:
         if dry_run:
             from mongoshot.recording.plan import make_plan
@@ -198,7 +198,7 @@ def check(
     from mongoshot.snapshot.directory import load_scenario
 
     snapshot = load_scenario(name, snapshots_path)
-    earlier = snapshot.manifest.origin.recipe.get("database")
+    earlier = snapshot.manifest.origin.database
     with open_database(db_url, db_name, earlier) as database:
         drift = find_drift(snapshot, database)
     if as_json:

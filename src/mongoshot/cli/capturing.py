@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 _MUCH, _TOO_MUCH = 50 * 10**6, 100 * 10**6
 _MOST_ROWS, _MOST_HINTS = 40, 10
 
+_LEVELS, _CHILDREN = 2, 100  # as `Selection` has them, which takes time to import
+_NO_INFER = "Follow these alone, and look for no others."
+
 _source = database_options("SCENARIO_SOURCE_URL", "SCENARIO_SOURCE_NAME")
 
 
@@ -52,18 +55,28 @@ def _number(name: str, kind: click.ParamType[Any], text: str) -> Callable[[Any],
 def _what_to_capture(command: Any) -> Any:
     """Add the options that say what a capture is to hold."""
     options = (
-        _several("--collection", "collections", "C", "Only these."),
-        _several("--exclude", "exclude", "C", "All but these."),
+        _several(
+            "--collection", "collections", "C", "Only this one; may be repeated, as those below."
+        ),
+        _several("--exclude", "exclude", "C", "Not this one."),
         _several("--query", "queries", "C=JSON", "These documents of C, and all that they need."),
         _several("--limit", "limits", "C=N", "N documents of C, the first ones by _id or --sort."),
-        _several("--sort", "sorts", "C=JSON", "Their order, for --limit."),
+        _several("--sort", "sorts", "C=JSON", "Which come first, for --limit."),
         _several("--sample", "samples", "C=N", "N documents from all over C, the same each time."),
         _several("--whole", "whole", "C", "Beside those, all documents of C."),
         _several("--follow", "follow", "A.X=B.Y", "A.X holds B.Y: take that along."),
-        click.option("--no-infer", "infer", flag_value=False, default=True, help="Only those."),
-        _number("--levels-up", click.IntRange(0), "How far to follow what refers to the chosen."),
-        _number("--most-children", click.IntRange(1), "How many of those for one document."),
-        _several("--mask", "masks", "C.X=RULE", "Mask a field: email, name, redact, …"),
+        click.option("--no-infer", "infer", flag_value=False, default=True, help=_NO_INFER),
+        _number(
+            "--levels-up",
+            click.IntRange(0),
+            f"Levels of what refers to the chosen; default: {_LEVELS}.",
+        ),
+        _number(
+            "--most-children",
+            click.IntRange(1),
+            f"Of those, for one document; default: {_CHILDREN}.",
+        ),
+        _several("--mask", "masks", "C.X=RULE", "Mask a field: email, name, redact, drop, …"),
         format_option,
         click.option("--gzip", is_flag=True, help="Compress the files."),
     )
@@ -77,7 +90,7 @@ def _what_to_capture(command: Any) -> Any:
 @_source
 @snapshots_path
 @_what_to_capture
-@click.option("--replace", is_flag=True, help="Capture an existing scenario anew.")
+@click.option("--replace", is_flag=True, help="Capture an existing scenario anew, as these say.")
 @click.option("--yes", is_flag=True, help="Do not ask before it is replaced.")
 @click.option("--large", is_flag=True, help="Allow files above 100 MB.")
 @_number("--batch-size", click.IntRange(1), "Documents to read at a time.")
@@ -121,7 +134,7 @@ def capture(
             f"{path} is already there, and this is no terminal to ask at whether it may be"
             " replaced: add --yes to capture it as before"
         )
-    earlier = existing.manifest.origin.recipe.get("database") if existing else None
+    earlier = existing.manifest.origin.database if existing else None
     with open_database(db_url, db_name, earlier) as database:
         if dry_run:
             from mongoshot.recording.plan import make_plan
@@ -137,6 +150,7 @@ def capture(
                 project=project(),
                 weighed=partial(_expect, bar, weights, request),
                 inferred=_show_inferred,
+                chosen=partial(_expect_chosen, bar, weights),
                 before_commit=asking,
                 progress=bar,
             )
@@ -184,7 +198,7 @@ def check(
     from mongoshot.snapshot.directory import load_scenario
 
     snapshot = load_scenario(name, snapshots_path)
-    earlier = snapshot.manifest.origin.recipe.get("database")
+    earlier = snapshot.manifest.origin.database
     with open_database(db_url, db_name, earlier) as database:
         drift = find_drift(snapshot, database)
     if as_json:
@@ -220,6 +234,11 @@ def _expect(
     known.update(weights)
     if not request.chooses_documents:
         bar.expect(sum(each.documents or 0 for each in weights.values()))
+
+
+def _expect_chosen(bar: ProgressBar, weights: Mapping[str, Weight], selected: Selected) -> None:
+    whole = (weights[name].documents or 0 for name in selected.whole if name in weights)
+    bar.expect(sum(selected.documents.values()) + sum(whole))
 
 
 class _Asking:

@@ -131,8 +131,7 @@ def export_dump(
         raise UsageError("a dump directory cannot go to standard output; add --archive")
     snapshot = load_scenario(name, snapshots_path)
     origin = snapshot.manifest.origin
-    known = origin.recipe.get("database")
-    of_capture = known if isinstance(known, str) and known else snapshot.name
+    of_capture = origin.database or snapshot.name
     target = Target(of_capture if database is None else database, origin.server_version, packed)
     with progress_bar("verifying") as progress:
         snapshot.verify(progress)

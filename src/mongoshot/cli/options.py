@@ -55,7 +55,9 @@ snapshots_path = click.option(
     show_envvar=True,
     help="Directory of the scenarios.",
 )
-format_option = click.option("--format", type=click.Choice(["bson", "json"]))
+format_option = click.option(
+    "--format", type=click.Choice(["bson", "json"]), help="Encoding of the files of documents."
+)
 
 
 def database_options(url_variable: str, name_variable: str) -> Callable[[Command], Command]:

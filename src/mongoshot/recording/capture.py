@@ -54,9 +54,10 @@ class Conduct:
     """Say how to go about a capture, whatever it is to hold.
 
     No file may get larger than `largest_file` bytes. `project` has rules for masking, and the
-    place of their key. `weighed` is told what the collections weigh before they are read, and
-    `inferred` which references that nobody has declared will be followed. `before_commit` is given
-    the snapshot that is to be replaced and the new one, and may raise.
+    place of their key. `weighed` is told what the collections weigh before they are read,
+    `inferred` which references that nobody has declared will be followed, and `chosen` what came of
+    a selection. `before_commit` is given the snapshot that is to be replaced and the new one, and
+    may raise.
     """
 
     pace: Pace = field(default_factory=Pace)
@@ -64,6 +65,7 @@ class Conduct:
     project: Project | None = None
     weighed: Callable[[Mapping[str, Weight]], None] | None = None
     inferred: Callable[[Sequence[InferredReference]], None] | None = None
+    chosen: Callable[[Selected], None] | None = None
     before_commit: BeforeCommit | None = None
     progress: Progress = no_progress
 
@@ -231,7 +233,14 @@ class _Recording:
             selection = self._request.selection(self._reading.state.collections)
             check(self._reading, selection)
         masker.check_queries(selection.roots)
-        selected = select(self._reading, selection, show=self._conduct.inferred)
+        conduct = self._conduct
+
+        def looking(collection: str, _: int) -> None:
+            conduct.progress(collection, 0)  # they will pass once more, to be written
+
+        selected = select(self._reading, selection, progress=looking, show=conduct.inferred)
+        if conduct.chosen:
+            conduct.chosen(selected)
         if unlike := masker.unlike_ends(each.reference for each in selected.references):
             raise UnmaskedError(
                 "nothing was captured, as the ends of references are not masked alike:"

@@ -106,7 +106,7 @@ def find_drift(snapshot: Snapshot, database: Database) -> Drift:
         state = request.choose(reading.state, missing_is_fine=True)
         profiles = describe_documents(reading, state)
     definitions = {name: collection.definition for name, collection in state.collections.items()}
-    plans = plans_of(origin.recipe, definitions)
+    plans = plans_of(request, definitions)
     findings: list[Finding] = []
     for name in sorted({*snapshot.definitions, *definitions}):
         before, now = snapshot.definitions.get(name), definitions.get(name)

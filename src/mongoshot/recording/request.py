@@ -84,7 +84,7 @@ class Request:
                 gzip=recipe.get("gzip", False) is True,
                 masks=_texts(recipe, "masks"),
                 selected=dict(recipe.get("selection", {})),
-                masked=dict(recipe.get("masking", {})),
+                masked=_masking(recipe),
                 repeats=True,
             )
         except (TypeError, ValueError, UsageError) as error:
@@ -98,6 +98,9 @@ class Request:
 
         `selected` is the selection as it was made, and `masking` what was masked, {} for none.
         """
+        if self.selected:
+            # What is left out follows from the collections; those that come and go change nothing.
+            selected = {**selected, "exclude": self.selected.get("exclude", [])}
         recipe: dict[str, Any] = {
             "database": database,
             "collections": sorted(self.collections),
@@ -177,6 +180,14 @@ def _texts(recipe: Mapping[str, Any], key: str) -> tuple[str, ...]:
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise TypeError(f"{key} should be a list of texts")
     return tuple(texts)
+
+
+def _masking(recipe: Mapping[str, Any]) -> Mapping[str, Any]:
+    masking = recipe.get("masking", {})
+    rules = masking.get("rules", {}) if isinstance(masking, dict) else None
+    if not isinstance(rules, dict) or not all(isinstance(mask, str) for mask in rules.values()):
+        raise TypeError("masking should have masks by path")
+    return dict(masking)
 
 
 def as_texts(option: str, given: Mapping[str, object]) -> tuple[str, ...]:

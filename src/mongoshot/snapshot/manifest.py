@@ -73,6 +73,12 @@ class Origin:
     recipe: dict[str, Any] = field(default_factory=dict)
     profile: Mapping[str, Profile] = field(default_factory=dict)
 
+    @property
+    def database(self) -> str | None:
+        """Name the database that it was captured from, where the recipe says it."""
+        name = self.recipe.get("database")
+        return name if isinstance(name, str) else None
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:

@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 
 from mongoshot import Snapshot
+from mongoshot.recording.selection.model import LEVELS_UP, MOST_CHILDREN
 from mongoshot.server.connection import Database
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 Refused = Callable[..., str]
 Terminal = Callable[..., tuple[int, str]]
+
+FOLLOW = ("--follow", "orders.customer=customers._id")
 
 
 @pytest.fixture
@@ -106,6 +109,45 @@ def test_secrets_stop_a_capture_until_a_rule_names_them(
     assert done.returncode == 0
     files = (tmp_path / "snapshots" / "all").iterdir()
     assert secret.encode() not in b"".join(file.read_bytes() for file in files)
+
+
+def test_masks_hold_at_both_ends_of_a_reference_and_in_a_repetition(
+    run: Run, refused: Refused, where: list[str], shop: Database, tmp_path: Path
+) -> None:
+    table = tmp_path / "pyproject.toml"
+    table.write_text('[tool.mongoshot.masking.rules]\n"**.email" = "email"\n')
+    words = ("capture", "part", *where, "--limit", "orders=9", "--exclude", "payments")
+    said = refused(
+        run(*words, "--no-infer", "--mask", "customers._id=text", *FOLLOW),
+        "orders.customer stays as it is, but customers._id is masked by text",
+        "--mask orders.customer=text",
+    )
+    assert "c1" not in said
+    both = ("--mask", "customers._id=text", "--mask", "orders.customer=text")
+    refused(run(*words, *both, "--query", 'customers={"_id": "c4"}'), "customers._id", "is masked")
+    assert not (tmp_path / "snapshots").exists()
+    done = run(*words, *both, "--no-infer", *FOLLOW)
+    assert done.returncode == 0, done.stderr
+    files = {path.name: path.read_bytes() for path in (tmp_path / "snapshots/part").iterdir()}
+    assert b"kim" not in b"".join(files.values())
+
+    table.unlink()
+    shop["payments"].drop()
+    same = run("capture", "part", *where[:2], "--yes")
+    assert "nothing has changed since revision 1" in same.stdout, same
+    new = {"MONGOSHOT_MASKING_KEY": "another one of some length"}
+    other = run("capture", "part", *where[:2], "--yes", variables=new)
+    assert "the masking key is another one" in other.stdout
+    less = run(*words[:-2], "--replace", *both, "--no-infer", *FOLLOW)
+    refused(less, "no longer masked: **.email", "add --yes")
+
+
+def test_help_says_the_bounds_and_keeps_its_examples(run: Run) -> None:
+    text = run("capture", "--help").stdout
+    for bound in (LEVELS_UP, MOST_CHILDREN):
+        assert f"default: {bound}." in " ".join(text.split())
+    assert "\n  mongoshot capture checkout --db-url mongodb://dev.internal --db-name shop\n" in text
+    assert "\\b" not in text
 
 
 def test_a_database_that_drifts(run: Run, where: list[str], shop: Database, tmp_path: Path) -> None:

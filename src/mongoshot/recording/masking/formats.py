@@ -103,7 +103,7 @@ def masked_text(cipher: Cipher, text: str) -> str:
     Texts that differ in the case of ASCII letters alone do so masked: what an index that ignores
     case takes for different stays so.
     """
-    shape = text.translate(_SHAPE)
+    shape = shape_of(text)
     alphabets = _text_alphabets if len(shape) <= _SHORT else _text_alphabets.__wrapped__
     return permuted(cipher, b"text", text, alphabets(shape), shape.lower())
 
@@ -180,7 +180,7 @@ def masked_iban(cipher: Cipher, text: str) -> str:
     if not checks.is_iban(bare):
         return _without(cipher, text, lambda made: checks.is_iban(made.replace(" ", "")))
     country, account = bare[:2], bare[4:]
-    shape = account.translate(_SHAPE)
+    shape = shape_of(account)
     account = permuted(cipher, b"iban", account, _text_alphabets(shape), country + shape)
     return _laid_out(text, country + checks.iban_digits(country, account) + account)
 

@@ -9,13 +9,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
-from mongoshot.errors import UsageError
 from mongoshot.recording.masking import masks
 from mongoshot.recording.masking.masks import make_mask
 from mongoshot.recording.masking.plan import DROP, NULL, REDACT, Plan
 from mongoshot.recording.masking.policy import Policy, Rule
+from mongoshot.recording.request import Request
 from mongoshot.snapshot.model import Definition
 from mongoshot.snapshot.paths import parse_pattern
 from mongoshot.snapshot.profile import Profile
@@ -30,21 +29,16 @@ def hidden(found: Profile, plan: Plan) -> Profile:
     return replace(found, fields=fields)
 
 
-def plans_of(recipe: Mapping[str, Any], definitions: Mapping[str, Definition]) -> dict[str, Plan]:
-    """Return, by collection, what a recipe says of the fields whose names are not written.
+def plans_of(request: Request, definitions: Mapping[str, Definition]) -> dict[str, Plan]:
+    """Return, by collection, what a request says of the fields whose names are not written.
 
-    All other masks count as `keep`: they need no key here. Raises UsageError for a recipe that is
-    damaged.
+    It is one that was made of a recipe. All other masks count as `keep`: they need no key here.
     """
-    typed = {str(text).rpartition("=")[0] for text in recipe.get("masks", ())}
+    typed = {text.rpartition("=")[0] for text in request.masks}
     rules = []
-    try:
-        for path, text in recipe.get("masking", {}).get("rules", {}).items():
-            mask = text if text in masks.ENDING else masks.KEEP
-            pattern = parse_pattern(path, "the recipe")
-            rules.append(Rule(pattern, make_mask(mask), path in typed))
-    except AttributeError:
-        raise UsageError("the masks in the recipe of the manifest cannot be read") from None
+    for path, text in request.masked.get("rules", {}).items():
+        mask = text if text in masks.ENDING else masks.KEEP
+        rules.append(Rule(parse_pattern(path, "the recipe"), make_mask(mask), path in typed))
     policy = Policy(rules=tuple(rules))
     return {name: Plan(policy, definition, {}) for name, definition in definitions.items()}
 

@@ -53,7 +53,10 @@ def masked_otherwise(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[
 
     Takes what `Masker.recipe` gives, {} where nothing was masked.
     """
-    old, new = before.get("rules", {}), now.get("rules", {})
+    try:
+        old, new = dict(before.get("rules", {})), now.get("rules", {})
+    except (AttributeError, TypeError, ValueError):
+        return []  # a manifest that somebody changed
     said = []
     if lost := sorted(path for path, mask in old.items() if mask != "keep" and path not in new):
         said.append(f"no longer masked: {', '.join(lost)}")

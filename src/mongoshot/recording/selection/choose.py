@@ -89,6 +89,7 @@ def select(
     return Selected(
         state=_state(reading, closure, whole, selection.exclude),
         documents={name: len(found) for name, found in sorted(closure.chosen.items()) if found},
+        whole=tuple(sorted(whole)),
         references=_used(reading, closure, evidence),
         dangling=dangling,
         broken=broken,

@@ -213,14 +213,16 @@ class Selected:
     """Hold what was chosen, and how.
 
     `state` reads the documents from the server each time, in the session of the reading, which has
-    to be open still. `documents` counts them by collection, `whole` ones left out. `dangling` are
-    references that the source itself has broken, `broken` those that this selection breaks: none,
-    but into collections that are excluded. `recipe` is JSON: by `parsing.selection_of` the same
-    selection again, which infers nothing. `notes` are lines for the user, mostly none.
+    to be open still. `documents` counts them by collection, but for the `whole` ones, which have
+    all of theirs. `dangling` are references that the source itself has broken, `broken` those that
+    this selection breaks: none, but into collections that are excluded. `recipe` is JSON: by
+    `parsing.selection_of` the same selection again, which infers nothing. `notes` are lines for the
+    user, mostly none.
     """
 
     state: MemoryState
     documents: Mapping[str, int]
+    whole: tuple[str, ...]
     references: tuple[UsedReference, ...]
     dangling: tuple[Dangling, ...]
     broken: tuple[Dangling, ...]

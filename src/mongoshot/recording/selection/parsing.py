@@ -142,12 +142,12 @@ def selection_of(recipe: dict[str, Any], names: Collection[str]) -> Selection:
                 name,
                 _bson(given.get("query")),
                 _bson(given.get("sort")),
-                given.get("limit"),
-                given.get("sample"),
+                _number(given.get("limit")),
+                _number(given.get("sample")),
             )
             for name, given in recipe["roots"].items()
         )
-        follow, whole, exclude = recipe["follow"], recipe["whole"], recipe["exclude"]
+        follow, whole, exclude = (_names(recipe[key]) for key in ("follow", "whole", "exclude"))
         bounds = int(recipe["levels_up"]), int(recipe["most_children"])
     except (KeyError, TypeError, ValueError, AttributeError, InvalidExtendedJSONError) as error:
         raise UsageError(
@@ -156,7 +156,19 @@ def selection_of(recipe: dict[str, Any], names: Collection[str]) -> Selection:
         ) from error
     references = tuple(parse_reference(text, names) for text in follow)
     levels, children = bounds
-    return Selection(roots, references, False, (), tuple(whole), tuple(exclude), levels, children)
+    return Selection(roots, references, False, (), whole, exclude, levels, children)
+
+
+def _number(value: Any) -> int | None:
+    if value is not None and type(value) is not int:
+        raise TypeError(f"{value!r:.50} is no number of documents")
+    return value
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise TypeError(f"{value!r:.50} is no list of texts")
+    return tuple(value)
 
 
 def _bson(value: Any) -> bytes | None:

@@ -12,6 +12,7 @@ from mongoshot.errors import UnmaskedError
 from mongoshot.recording.masking.hiding import hidden, plans_of
 from mongoshot.recording.masking.masker import Masker
 from mongoshot.recording.masking.policy import make_policy, masked_otherwise
+from mongoshot.recording.request import Request
 from mongoshot.recording.selection.model import Reference, Root
 from mongoshot.snapshot.model import Definition
 from mongoshot.snapshot.profile import profile
@@ -108,7 +109,7 @@ def test_names_of_fields_below_what_is_dropped_are_not_in_a_profile() -> None:
     def read() -> Iterator[bytes]:
         yield bson.encode(document)
 
-    plan = plans_of(recipe, DEFINITIONS)["customers"]
+    plan = plans_of(Request.from_recipe(recipe), DEFINITIONS)["customers"]
     fields = hidden(profile(read()), plan).fields
     assert " ".join(fields) == "_id friends kept kept.Cy lists lists[] lists[].by notes"
 

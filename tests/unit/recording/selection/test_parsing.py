@@ -149,3 +149,21 @@ def test_any_reference_can_be_written_and_read_again(reference: Reference) -> No
     names = ["orders", "audit", "audit.log", "audit.log.at", "log", "a=b", 'o"dd [name]']
     names += ["*", "$x", "é"]
     assert parse_reference(reference.text(names), names) == reference
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("whole", 5),
+        ("exclude", [5]),
+        ("follow", [5]),
+        ("roots", {"orders": {"limit": "x"}}),
+        ("roots", {"orders": {"query": 5}}),
+        ("levels_up", "x"),
+    ],
+)
+def test_a_recipe_that_somebody_changed_is_an_error(key: str, value: object) -> None:
+    recipe = recipe_of(Selection((Root("orders", limit=1),)), (), ["orders"])
+    assert selection_of(recipe, ["orders"]).roots == (Root("orders", limit=1),)
+    with pytest.raises(UsageError, match="recipe of the selection cannot be read"):
+        selection_of({**recipe, key: value}, ["orders"])

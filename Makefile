@@ -37,7 +37,7 @@ imports: $(READY)
 	$(BIN)/lint-imports
 
 unit: $(READY)
-	$(BIN)/pytest -n 2 -m "not long" tests
+	$(BIN)/pytest -n 2 --dist worksteal -m "not long" tests
 
 # As a user's project: its own configuration, the plugin installed, nothing else of this one.
 examples: $(READY)

@@ -192,7 +192,7 @@ def test_a_file_that_is_no_object_is_refused(manifest: Manifest, files: list[obj
 
 
 def test_keys_of_later_minor_versions_are_passed_over(manifest: Manifest) -> None:
-    text = changed(manifest, lambda value: value.update(profile={"x": 1}))
+    text = changed(manifest, lambda value: value.update(later={"x": 1}))
     assert parse_manifest(text, "m") == manifest
 
 

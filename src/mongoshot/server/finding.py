@@ -8,6 +8,7 @@ and is read as it is.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Collection as Sized
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -160,11 +161,18 @@ def _find_chunks(
         options["sort"] = pairs
     if limit is not None:
         options["limit"] = limit
+    pace = reading.pace
+    if pace.batch_size is not None:
+        options["batch_size"] = pace.batch_size
     with (
         translated(f"choose documents of {reading.database.name}.{definition.name}"),
         contextlib.closing(source.find_raw_batches(RawBSONDocument(query), **options)) as cursor,
     ):
-        yield from cursor
+        chunks: Iterator[bytes] = cursor  # type: ignore[assignment]
+        for chunk in chunks:
+            yield chunk
+            if pace.pause:
+                time.sleep(pace.pause)
 
 
 def _projection(fields: Iterable[str]) -> Mapping[str, int]:

@@ -82,6 +82,20 @@ def test_a_standalone_server_is_read_until_it_stands_still(
         assert not compare(snapshot, live_state(source))
 
 
+def test_a_part_is_read_as_gently_as_the_whole(standalone: Client, tmp_path: Path) -> None:
+    source = standalone["gently"]
+    source["orders"].insert_many([{"_id": number} for number in range(9)])
+    listener = Listener("getMore")
+    host, port = next(iter(standalone.nodes))
+    watched: Client = pymongo.MongoClient(host, port, event_listeners=[listener])
+    with watched:
+        for name, request in (("all", Request()), ("part", Request(limits=("orders=7",)))):
+            listener.asked.clear()
+            conduct = Conduct(pace=Pace(batch_size=2))
+            record(watched[source.name], tmp_path / name, request, conduct, replace=False)
+            assert listener.asked
+
+
 @pytest.mark.parametrize("gone", [False, True])
 def test_a_part_of_a_standalone_server_is_whole_when_it_stands_still(
     gone: bool, standalone: Client, tmp_path: Path

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from mongoshot.recording.masking import masks
 from mongoshot.recording.masking.plan import Plan
 from mongoshot.snapshot import elements
 from mongoshot.snapshot.elements import iterate_elements
@@ -26,6 +27,9 @@ _NO_VALUES: Final = (
 #: Operators whose operands are about fields, and are no values of them.
 _ABOUT_FIELDS: Final = frozenset({b"$exists", b"$type", b"$size", b"$comment"})
 
+#: Operators that may be about any field: programs, and words of whatever is in a text index.
+_OPAQUE: Final = frozenset({b"$where", b"$function", b"$text"})
+
 #: Keywords of a JSON schema with values in them, and with the names of fields.
 _SCHEMA_VALUES: Final = frozenset({b"enum", b"minimum", b"maximum", b"pattern"})
 _SCHEMA_FIELDS: Final = frozenset({b"properties", b"patternProperties"})
@@ -34,7 +38,8 @@ _SCHEMA_FIELDS: Final = frozenset({b"properties", b"patternProperties"})
 def masked_constants(query: bytes, plan: Plan) -> list[str]:
     """Return the paths of masked fields that a query, a BSON document, compares with values.
 
-    A field that an expression (`$expr`) names counts, whatever it is compared with.
+    A field that an expression (`$expr`) names counts, whatever it is compared with; so does all
+    that may be about any field, such as `$where`.
     https://www.mongodb.com/docs/manual/reference/operator/query/
     """
     return sorted(set(_in_query(query, 0, (), plan)))
@@ -79,6 +84,10 @@ def _in_query(
             continue
         if key == b"$jsonSchema" and kind == elements.DOCUMENT:
             yield from _in_schema(buffer, at, (), plan)
+            continue
+        if key in _OPAQUE:
+            if any(each.rule.mask.name != masks.KEEP for each in plan.rules):
+                yield f"{plan.root.shown} ({key.decode()})"
             continue
         path = above
         if not array and not key.startswith(b"$"):

@@ -15,7 +15,7 @@ from typing import Any
 from mongoshot.config import Project, read_project
 from mongoshot.errors import CaptureError, CommandError, UnmaskedError, UsageError
 from mongoshot.recording.masking.hints import Hint
-from mongoshot.recording.masking.key import load_key
+from mongoshot.recording.masking.key import VARIABLE, fingerprint, load_key
 from mongoshot.recording.masking.masker import Masker
 from mongoshot.recording.masking.policy import make_policy
 from mongoshot.recording.request import Request, as_texts, documents_as_texts
@@ -323,6 +323,14 @@ def _make_masker(
     project = project or Project(Path.cwd())
     policy = make_policy(project.masking, request.masks, request.masked)
     key = load_key(project.root) if policy.needs_key else None
+    earlier = request.masked.get("key") if request.repeats else None
+    if key is not None and earlier not in (None, fingerprint(key)):
+        # Nothing that was captured so before would be the same.
+        raise UsageError(
+            f"this was masked with another key ({earlier}, not {fingerprint(key)}): set {VARIABLE}"
+            " to it, or take .mongoshot/masking.key from whoever captured it; to mask all of it"
+            " with this one, capture it with the options that you want, and --replace"
+        )
     with _explained(request):
         return Masker(policy, key, definitions)
 

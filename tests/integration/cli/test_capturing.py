@@ -79,6 +79,8 @@ def test_again_without_options_it_captures_the_same(
     assert {file.name: file.read_bytes() for file in few.iterdir()} == before
 
     shop["orders"].insert_one({"_id": 10, "total": 1.5, "customer": "c1"})
+    other = {"MONGOSHOT_MASKING_KEY": "somebody else's key"}
+    refused(run("capture", "few", *url, "--yes", variables=other), "masked with another key")
     refused(run("capture", "few", *url), "already there", "add --yes")
     refused(
         run("capture", "few", *url, "--replace"), "changed since revision 1: orders: 1 inserted"

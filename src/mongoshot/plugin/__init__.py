@@ -353,4 +353,4 @@ def _one_line() -> Iterator[None]:
     except MongoshotError as error:
         from mongoshot.comparison.printable import printable
 
-        pytest.fail(printable(str(error)), pytrace=False)
+        raise pytest.fail.Exception(printable(str(error)), pytrace=False) from None

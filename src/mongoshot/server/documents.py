@@ -91,8 +91,8 @@ def insert_documents(
     https://www.mongodb.com/docs/manual/reference/command/insert/
     """
     doing = f"insert into {database.name}.{name}"
-    collection: Any = database[name]
     with translated(doing):
+        collection: Any = database[name]
         try:
             collection.insert_many([RawBSONDocument(each) for each in documents], comment=comment)
         except driver.BulkWriteError as error:

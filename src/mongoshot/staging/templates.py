@@ -73,7 +73,7 @@ def _read_module(file: Path) -> Any:
         del sys.modules[name]
         if not isinstance(error, Exception | SystemExit):
             raise
-        raise TemplateError(_where(file, error)) from error
+        raise TemplateError(_where(file, error)) from None
     return getattr(module, "TEMPLATE", _NONE)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 from mongoshot.errors import TemplateError
@@ -70,7 +71,7 @@ def build(factory: Any, given: Mapping[str, Any], seed: str) -> dict[str, Any]:
 
     The random state that factory_boy shares is as before afterwards.
     """
-    random = sys.modules["factory"].random
+    random = import_module("factory.random")
     state = random.get_random_state()
     random.reseed_random(seed)
     try:

@@ -32,8 +32,10 @@ TEMPLATE = {"name": "Somebody", "age": 40, "status": "active", "email": "somebod
 
 
 @pytest.fixture(autouse=True)
-def _no_templates_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def _nothing_else(_no_worker: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TEMPLATES_PATH", raising=False)
+    # What they do at the start takes longer than the tests.
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:faker")
 
 
 @pytest.fixture
@@ -141,7 +143,11 @@ def test_begins_anew(scenario_builder, db, worker_id, time_):
 
 
 def test_the_documented_examples_in_any_run(
-    pytester: pytest.Pytester, run: Run, templates: Path
+    pytester: pytest.Pytester,
+    run: Run,
+    templates: Path,
+    server_url: str,
+    inner_database: str,
 ) -> None:
     others = pytester.path / "others"
     users = (
@@ -151,10 +157,23 @@ def test_the_documented_examples_in_any_run(
     run("-W", "error", "--mongoshot-verify").assert_outcomes(passed=5)
     write(templates, **{"users.py": users})
     write(others, **{"test_many.py": MANY})
-    # On what the first has left, with a template more.
     two = ("tests/test_example.py::test_example", "tests/test_example.py::test_neither", "others")
-    run("-W", "error", *two).assert_outcomes(passed=10)
     run("-W", "error", "-n", "2", *two).assert_outcomes(passed=10)
+
+    # On what the first has left, with other options, by which the workers would have failed.
+    write(pytester.path, **{"mine/things.py": "TEMPLATE = {}"})
+    pytester.makeini(
+        f"[pytest]\ndb-url = {server_url}\ndb-name = {inner_database}\ntemplates-path = mine\n"
+    )
+    pytester.makepyfile(
+        test_it=f"""
+        def test_it(scenario_builder, db):
+            assert db.list_collection_names() == ["things"]
+            assert (db.name, *scenario_builder.collections) == ("{inner_database}", "things")
+        """
+    )
+    again = pytester.runpytest_subprocess("-p", "no:cacheprovider", "test_it.py")
+    again.assert_outcomes(passed=1)
 
 
 @pytest.mark.usefixtures("templates", "shop")
@@ -264,22 +283,6 @@ def test_next(scenario_builder, db):
         result.stdout.fnmatch_lines([line])
     assert result.stdout.str().count(">       scenario_builder.create({") == 4
     result.stdout.no_fnmatch_line("*builder.py:*")
-
-
-def test_options_come_from_the_ini_file_too(
-    pytester: pytest.Pytester, server_url: str, inner_database: str
-) -> None:
-    write(pytester.path, **{"mine/things.py": "TEMPLATE = {}"})
-    pytester.makeini(
-        f"[pytest]\ndb-url = {server_url}\ndb-name = {inner_database}\ntemplates-path = mine\n"
-    )
-    pytester.makepyfile(
-        test_it=f"""
-        def test_it(scenario_builder, db):
-            assert (db.name, *scenario_builder.collections) == ("{inner_database}", "things")
-        """
-    )
-    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
 
 
 @pytest.mark.usefixtures("templates")

@@ -24,7 +24,7 @@ def complete(scenario: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
     computing = Computing(0)
     drafts = {
         name: [
-            Draft.of(name, label, {"_id": label, **computing.value(given, (name, label))})
+            Draft.of(name, label, *computing.fields({"_id": label, **given}, {}, (name, label)))
             for label, given in (
                 documents.items() if isinstance(documents, dict) else enumerate(documents)
             )

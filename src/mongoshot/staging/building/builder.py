@@ -20,7 +20,7 @@ from mongoshot.server.documents import empty_collection, insert_documents
 from mongoshot.server.ledger import read_baseline
 from mongoshot.server.ownership import claim
 from mongoshot.snapshot.model import Definition
-from mongoshot.staging.building.computing import Computing, Path, show
+from mongoshot.staging.building.computing import Computing, Path, constant_fields, show
 from mongoshot.staging.building.drafts import Draft, Drafts
 from mongoshot.staging.building.models import is_model, model_document
 
@@ -60,6 +60,7 @@ class ScenarioBuilder:
             check_template(template, f"the template of {name!r}")
         self._db = db
         self._templates = dict(templates)
+        self._constant = {name: constant_fields(each) for name, each in templates.items()}
         self._computing = Computing(seed)
         self._named: dict[tuple[str, str], Draft] = {}
         self._use: Use | None = use_of(db)
@@ -155,7 +156,7 @@ class ScenarioBuilder:
             if not isinstance(name, str):
                 raise NotDocumentsError(f"the name of a collection is a string, not {name!r}")
             drafts[name] = [
-                Draft.of(name, label, self._compute(name, label, given, added, deep=deep))
+                self._begin(name, label, given, added, deep=deep)
                 for label, given in _labelled(name, documents)
             ]
             if not drafts[name]:
@@ -165,16 +166,17 @@ class ScenarioBuilder:
                 )
         return drafts
 
-    def _compute(
+    def _begin(
         self, name: str, label: str | int, given: Any, added: dict[str, Any], *, deep: bool
-    ) -> dict[str, Any]:
+    ) -> Draft:
         path: Path = (name, label)
-        if is_model(given) and not isinstance(given, type):
-            given = model_document(given, {})
         if not isinstance(given, Mapping):
-            raise NotDocumentsError(
-                f"{show(path)} should be a document, a mapping of fields to values, not {given!r}"
-            )
+            if isinstance(given, type) or not is_model(given):
+                raise NotDocumentsError(
+                    f"{show(path)} should be a document, a mapping of fields to values, not"
+                    f" {given!r}"
+                )
+            given = model_document(given, {})
         template = self._templates.get(name, {})
         known = given
         if not isinstance(template, Mapping) and not is_model(template):
@@ -185,8 +187,8 @@ class ScenarioBuilder:
             given = {**given, **known}
         base = self._computing.document(template, known, path)
         merged = {**_merged(base, given, deep=deep), **added}
-        computed: dict[str, Any] = self._computing.value(merged, path)
-        return computed
+        constant = self._constant.get(name, {})
+        return Draft.of(name, label, *self._computing.fields(merged, constant, path))
 
 
 def check_template(template: object, what: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import inspect
 import random
 import sys
@@ -9,6 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bson.decimal128 import Decimal128
+from bson.int64 import Int64
+from bson.objectid import ObjectId
 from bson.raw_bson import RawBSONDocument
 
 from mongoshot.errors import MongoshotError, TemplateError
@@ -24,7 +28,10 @@ from mongoshot.staging.building.values import Fake, Reference, Sequence
 #: Where a value stands: collection, name or position of the document, then keys and positions.
 Path = tuple[str | int, ...]
 
-_PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
+#: Types of most values, which are what they are: a look for all that others may be takes longer.
+_PLAIN = frozenset(
+    {str, int, float, bool, bytes, type(None), datetime.datetime, ObjectId, Int64, Decimal128}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,19 @@ def show(path: Path) -> str:
     return shown
 
 
+def constant_fields(template: Any) -> dict[str, Any]:
+    """Return the fields of a template that are the same in each document."""
+    if not isinstance(template, Mapping):
+        return {}
+    return {key: value for key, value in template.items() if _is_constant(value)}
+
+
+def _is_constant(value: Any) -> bool:
+    if type(value) is dict:
+        return all(map(_is_constant, value.values()))
+    return all(map(_is_constant, value)) if type(value) is list else type(value) in _PLAIN
+
+
 class Computing:
     """Compute values as one test goes on: counts, and what is random, begin with it."""
 
@@ -57,6 +77,7 @@ class Computing:
         self._occurrences: dict[Path, int] = {}
         self._factories: dict[type, Any] = {}
         self._fakers: dict[str, Any] = {}
+        self._left = 0  # references and `Later` values that were left as they are
 
     def rewind(self) -> None:
         """Begin again."""
@@ -69,6 +90,8 @@ class Computing:
 
         Raises TemplateError.
         """
+        if isinstance(template, Mapping):
+            return template
         if is_model(template):
             fields: dict[str, Any] = self._attempt(lambda: model_document(template, given), path)
             return fields
@@ -78,8 +101,6 @@ class Computing:
             factory, seed = self._factories[template], self._seed_at(path)
             built: dict[str, Any] = self._attempt(lambda: build(factory, given, seed), path)
             return built
-        if isinstance(template, Mapping):
-            return template
         takes = self._takes_document(template, path)
         made = self._attempt(lambda: template(dict(given)) if takes else template(), path)
         if is_model(made):
@@ -90,15 +111,41 @@ class Computing:
             )
         return made
 
+    def fields(
+        self, document: Mapping[str, Any], constant: Mapping[str, Any], path: Path
+    ) -> tuple[dict[str, Any], list[str]]:
+        """Compute the fields of a document; return it, and the keys of those that wait for others.
+
+        What is the very object that `constant` has by that key is taken as it is. Raises
+        TemplateError.
+        """
+        computed: dict[str, Any] = {}
+        waiting: list[str] = []
+        for key, value in document.items():
+            if type(value) in _PLAIN or (key in constant and constant[key] is value):
+                computed[key] = value
+                continue
+            before = self._left
+            computed[key] = self.value(value, (*path, key))
+            if self._left != before:
+                waiting.append(key)
+        return computed, waiting
+
     def value(self, value: Any, path: Path) -> Any:
         """Compute a value and what is within it; references and `Later` ones stay what they are.
 
         Raises TemplateError.
         """
-        if type(value) in _PLAIN or isinstance(value, Reference | RawBSONDocument):
+        if type(value) in _PLAIN or isinstance(value, RawBSONDocument):
+            return value
+        if isinstance(value, Reference):
+            self._left += 1
             return value
         if isinstance(value, Mapping):
-            return {key: self.value(each, (*path, key)) for key, each in value.items()}
+            return {
+                key: each if type(each) in _PLAIN else self.value(each, (*path, key))
+                for key, each in value.items()
+            }
         if isinstance(value, list | tuple):
             return [self.value(each, (*path, at)) for at, each in enumerate(value)]
         if isinstance(value, Sequence):
@@ -113,6 +160,7 @@ class Computing:
             return self.value(self._attempt(lambda: next(value), path), path)
         if callable(value):
             if self._takes_document(value, path):
+                self._left += 1
                 return Later(value, path)
             return self.value(self._called(value, path), path)
         return value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,12 +27,12 @@ class Draft:
     pending: dict[str, bool] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, collection: str, label: str | int, document: dict[str, Any]) -> Draft:
-        """Look through a document whose values were computed; it gets an `_id` if it has none."""
+    def of(
+        cls, collection: str, label: str | int, document: dict[str, Any], waiting: Iterable[str]
+    ) -> Draft:
+        """Begin with a document whose fields `waiting` are not known yet; give it an `_id`."""
         pending = {
-            key: any(isinstance(each, Later) for each in found)
-            for key, value in document.items()
-            if (found := _waiting(value))
+            key: any(isinstance(each, Later) for each in _waiting(document[key])) for key in waiting
         }
         if "_id" not in document:
             document["_id"] = ObjectId()

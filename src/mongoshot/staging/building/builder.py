@@ -91,7 +91,8 @@ class ScenarioBuilder:
         them; a collection needs no template. Given fields take the place of the template's;
         with `deep`, documents within documents are laid over each other, too.
         `add_scenario_id` gives all of them the same new `scenario_id`. Returns the ids by
-        collection, in the order of the documents. In a test, changes count from here.
+        collection, in the order of the documents, which are all in memory until then. In a test,
+        changes count from here.
 
         Raises NotDocumentsError and TemplateError before the first write, CommandError where the
         server refuses a document.

@@ -13,20 +13,28 @@ if TYPE_CHECKING:
     from mongoshot.errors import MongoshotError
     from mongoshot.recording.capture import capture
     from mongoshot.snapshot.directory import Snapshot
+    from mongoshot.staging.building.builder import ScenarioBuilder
+    from mongoshot.staging.building.values import fake, ref, sequence
     from mongoshot.staging.staged import ResetReport, Staged, restore
+    from mongoshot.staging.templates import load_templates_from_path
 
 _HOMES = {
     "Changes": "mongoshot.comparison.difference",
     "Difference": "mongoshot.comparison.difference",
     "MongoshotError": "mongoshot.errors",
     "ResetReport": "mongoshot.staging.staged",
+    "ScenarioBuilder": "mongoshot.staging.building.builder",
     "Snapshot": "mongoshot.snapshot.directory",
     "Staged": "mongoshot.staging.staged",
     "by_value": "mongoshot.comparison.inline.matchers",
     "capture": "mongoshot.recording.capture",
     "compare": "mongoshot.comparison.difference",
+    "fake": "mongoshot.staging.building.values",
+    "load_templates_from_path": "mongoshot.staging.templates",
+    "ref": "mongoshot.staging.building.values",
     "restore": "mongoshot.staging.staged",
     "same_type": "mongoshot.comparison.inline.matchers",
+    "sequence": "mongoshot.staging.building.values",
     "unordered": "mongoshot.comparison.inline.matchers",
     "within": "mongoshot.comparison.inline.matchers",
 }
@@ -36,13 +44,18 @@ __all__ = [
     "Difference",
     "MongoshotError",
     "ResetReport",
+    "ScenarioBuilder",
     "Snapshot",
     "Staged",
     "by_value",
     "capture",
     "compare",
+    "fake",
+    "load_templates_from_path",
+    "ref",
     "restore",
     "same_type",
+    "sequence",
     "unordered",
     "within",
 ]

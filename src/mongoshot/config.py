@@ -13,6 +13,7 @@ from mongoshot.errors import UsageError
 DEFAULT_URL = "mongodb://127.0.0.1:27017"
 DEFAULT_DATABASE = "test_db"
 DEFAULT_SNAPSHOTS = "snapshots"
+DEFAULT_TEMPLATES = "tests/templates"
 DEFAULT_SCENARIO_DATABASES = "4"
 DEFAULT_NATURAL_ORDER = "small"
 
@@ -51,6 +52,12 @@ OPTIONS = (
         DEFAULT_DATABASE,
         "database that tests get, and that mongoshot overwrites before each;"
         " xdist workers add their own name to it",
+    ),
+    Option(
+        "templates-path",
+        "TEMPLATES_PATH",
+        DEFAULT_TEMPLATES,
+        "directory of the templates of `scenario_builder`, counted from pytest's rootdir",
     ),
     Option(
         "snapshots-path",
@@ -110,6 +117,7 @@ class Settings:
     db_name: str
     snapshots_path: Path
     project: Project
+    templates_path: Path = Path(DEFAULT_TEMPLATES)
     scenario_databases: int = int(DEFAULT_SCENARIO_DATABASES)
     natural_order: NaturalOrder = "small"
 
@@ -144,6 +152,7 @@ def resolve(
         db_name=values["db-name"] or DEFAULT_DATABASE,
         snapshots_path=root / (values["snapshots-path"] or DEFAULT_SNAPSHOTS),
         project=read_project(root, environment),
+        templates_path=root / (values["templates-path"] or DEFAULT_TEMPLATES),
         scenario_databases=_whole_number("scenario-databases", values["scenario-databases"]),
         natural_order=_natural_order(values["natural-order"]),
     )

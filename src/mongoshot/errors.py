@@ -13,6 +13,9 @@
     │   ├── FormatVersionError     written by a newer mongoshot
     │   ├── OverlayError           two scenarios that cannot be laid over each other
     │   └── DumpError              what is to be imported is no whole dump, or cannot be exported
+    ├── TemplateError              templates, and what is to be created from them
+    │   ├── TemplatesNotFoundError     also a FileNotFoundError
+    │   └── NotDocumentsError          also a TypeError
     ├── ExpectationError           the file of a stored expectation
     ├── ProposalError              what a failing test proposed, and cannot be left or accepted
     ├── ServerError                the other end of the connection
@@ -87,6 +90,18 @@ class OverlayError(SnapshotError):
 
 class DumpError(SnapshotError):
     """Report a dump that cannot be imported, or a snapshot that cannot be exported as one."""
+
+
+class TemplateError(MongoshotError):
+    """Report a template, or a document to be created from one, with the file or the field."""
+
+
+class TemplatesNotFoundError(TemplateError, FileNotFoundError):
+    """Report a directory of templates that is not there: what pytest-scenarios raises is above."""
+
+
+class NotDocumentsError(TemplateError, TypeError):
+    """Report what should be documents and is not: what pytest-scenarios raises is above."""
 
 
 class ExpectationError(MongoshotError):

@@ -21,13 +21,22 @@ if TYPE_CHECKING:
     from mongoshot.assertion.stored import SnapshotAssertion, StoredExpectation
     from mongoshot.config import Settings
     from mongoshot.server.connection import Client, Database
+    from mongoshot.staging.building.builder import ScenarioBuilder
     from mongoshot.staging.stage import Stage
     from mongoshot.staging.staged import Staged
     from mongoshot.staging.statistics import Statistics
 
 #: A test that asks for one of these, or is marked with a scenario, starts from a staged database.
 _STAGED_FIXTURES = frozenset(
-    {"mongo_client", "db", "staged", "db_changes", "db_state", "db_snapshot"}
+    {
+        "mongo_client",
+        "db",
+        "scenario_builder",
+        "staged",
+        "db_changes",
+        "db_state",
+        "db_snapshot",
+    }
 )
 _OWNER = "mongoshot_owner"
 _STATISTICS = "mongoshot_statistics"
@@ -237,6 +246,41 @@ def db(_mongoshot_stage: Stage) -> Database:
     return _mongoshot_stage.database
 
 
+@pytest.fixture(scope="session")
+def templates_path(_mongoshot_settings: Settings) -> str:
+    """Give the directory of the templates, `--templates-path`, as an absolute path."""
+    return str(_mongoshot_settings.templates_path)
+
+
+@pytest.fixture(scope="session")
+def scenario_builder(
+    db: Database, templates_path: str, _mongoshot_settings: Settings
+) -> ScenarioBuilder:
+    """Give what creates documents from templates in the database of the test."""
+    from mongoshot.staging.building.builder import ScenarioBuilder
+    from mongoshot.staging.templates import load_templates_from_path
+
+    with _one_line():
+        return ScenarioBuilder(db, load_templates_from_path(templates_path))
+
+
+def _template_collections(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """Name the collections that a test finds there, empty, as it uses templates."""
+    if {"scenario_builder", "templates_path"}.isdisjoint(request.fixturenames):
+        return ()
+    definitions = request.node._fixtureinfo.name2fixturedefs.get("scenario_builder")  # noqa: SLF001 - see _first_of_function_scope
+    if definitions and definitions[-1].scope == "function":
+        return ()  # the user's own, which may write: it has its turn after the staging
+    return tuple(getattr(request.getfixturevalue("scenario_builder"), "collections", ()))
+
+
+def _counts_changes(request: pytest.FixtureRequest) -> bool:
+    """Tell whether a test asks what has changed, by a fixture or by its marker."""
+    # Without what was put there for it.
+    asked = request.node._fixtureinfo.names_closure  # noqa: SLF001 - see _first_of_function_scope
+    return "staged" in asked or _is_readonly(request.node)
+
+
 @pytest.fixture
 def staged(request: pytest.FixtureRequest, _mongoshot_stage: Stage) -> Iterator[Staged]:
     """Stage the test's scenario, or an empty database, and give it: `reset()`, `mark()`."""
@@ -244,7 +288,12 @@ def staged(request: pytest.FixtureRequest, _mongoshot_stage: Stage) -> Iterator[
 
     names = _scenario_names(request.node)
     with _one_line():
-        staged = _mongoshot_stage.prepare(names, request.node.nodeid)
+        staged = _mongoshot_stage.prepare(
+            names,
+            request.node.nodeid,
+            furniture=_template_collections(request),
+            counts=_counts_changes(request),
+        )
     for remark in map(one_line, _mongoshot_stage.remarks):
         request.node.add_report_section("setup", "mongoshot", f"before this test: {remark}")
     yield staged
@@ -304,4 +353,4 @@ def _one_line() -> Iterator[None]:
     except MongoshotError as error:
         from mongoshot.comparison.printable import printable
 
-        pytest.fail(printable(str(error)), pytrace=False)
+        raise pytest.fail.Exception(printable(str(error)), pytrace=False) from None

@@ -9,9 +9,10 @@ from typing import Any
 
 from bson.int64 import Int64
 from bson.raw_bson import RawBSONDocument
+from pymongo import errors as driver
 from pymongo.client_session import ClientSession
 
-from mongoshot.errors import RestoreError
+from mongoshot.errors import CommandError, RestoreError
 from mongoshot.server.connection import RAW, Database, translated
 from mongoshot.snapshot.elements import (
     DECIMAL128,
@@ -30,7 +31,11 @@ from mongoshot.snapshot.model import Definition
 #: Looks like a top-level `Timestamp(0, 0)`, which the server replaces with the time on an insert.
 #: https://www.mongodb.com/docs/manual/reference/bson-types/#timestamps
 _MAY_BE_EMPTY_TIMESTAMP = re.compile(rb"\x11[^\x00]*\x00\x00{8}")
-_DUPLICATE_KEY = 11000
+_DUPLICATE_KEY, _FAILED_VALIDATION = 11000, 121
+_HINTS = {
+    _DUPLICATE_KEY: "; give each document a value of its own there",
+    _FAILED_VALIDATION: "; the validator of the collection asks for something else",
+}
 #: The server has done it; what a crash would lose, the next restore brings back.
 _ACKNOWLEDGED = {"w": 1}
 #: Ids asked for at a time, and their bytes: they are one document of at most 16 MiB.
@@ -74,6 +79,39 @@ def _one_of(identities: list[bytes]) -> RawBSONDocument:
         identity[:1] + b"%d\0" % at + identity[1:] for at, identity in enumerate(identities)
     )
     return RawBSONDocument(framed(b"\x04$in\0" + framed(values)))
+
+
+def insert_documents(
+    database: Database, name: str, documents: Sequence[bytes], *, comment: str
+) -> None:
+    """Insert documents in their order, as a program would: validators and indexes may refuse one.
+
+    Each has an `_id`. `comment` is what the server's profiler and log have of it. Raises
+    CommandError with the position of the document that was refused; those before it are there.
+    https://www.mongodb.com/docs/manual/reference/command/insert/
+    """
+    doing = f"insert into {database.name}.{name}"
+    with translated(doing):
+        collection: Any = database[name]
+        try:
+            collection.insert_many([RawBSONDocument(each) for each in documents], comment=comment)
+        except driver.BulkWriteError as error:
+            found = error.details.get("writeErrors", ()) if error.details else ()
+            if not found:
+                raise
+            at, reason = found[0]["index"], " ".join(found[0]["errmsg"].split())[:300]
+            identity = document_id(documents[at])
+            shown = readable(identity[0], identity[1:])
+            raise CommandError(
+                f"cannot {doing}: the server did not take document {at + 1} of {len(documents)},"
+                f" _id {shown} ({reason}){_HINTS.get(found[0]['code'], '')}"
+            ) from None
+
+
+def empty_collection(database: Database, name: str) -> None:
+    """Delete all documents of a collection."""
+    with translated(f"empty {database.name}.{name}"):
+        database[name].delete_many({})
 
 
 class Writer:

@@ -18,7 +18,13 @@ from mongoshot.server.collections import create, drop, read_chunks
 from mongoshot.server.connection import Database
 from mongoshot.server.documents import Writer, find_documents
 from mongoshot.server.ledger import write_baseline
-from mongoshot.server.tracking.window import Catalog, Tracker, Window, why_not_by_document
+from mongoshot.server.tracking.window import (
+    Catalog,
+    Point,
+    Tracker,
+    Window,
+    why_not_by_document,
+)
 from mongoshot.snapshot.elements import document_id
 from mongoshot.snapshot.lookup import DocumentIndex
 from mongoshot.snapshot.model import Collection, Definition, Scenario, in_creation_order
@@ -60,6 +66,18 @@ class Repair:
         if name not in self._indexes:
             self._indexes[name] = DocumentIndex(self._scenario.collections[name])
         return self._indexes[name]
+
+    def turn_to(self, scenario: Scenario, point: Point) -> None:
+        """Make the database another scenario's, which has other collections and is else the same.
+
+        The database is as in the scenario before, and holds nothing else. Raises as `repair` does.
+        """
+        there = self.catalog
+        differing = self._scenario.collections.keys() ^ scenario.collections.keys()
+        self._scenario = scenario
+        self.catalog = {name: entry for name, entry in there.items() if name not in differing}
+        self._indexes = {n: index for n, index in self._indexes.items() if n not in differing}
+        self._reload(dict.fromkeys(differing, "it is another scenario's"), Window(point, there))
 
     def repair(self, window: Window) -> tuple[int, dict[str, str]]:
         """Put right all that a window names.

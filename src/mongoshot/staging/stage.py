@@ -6,12 +6,13 @@ import contextlib
 import hashlib
 import re
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from mongoshot.config import Settings
 from mongoshot.errors import CommandError, MongoshotError, OwnershipError
 from mongoshot.server.connection import Client, Database, named_database
-from mongoshot.server.current import CurrentDatabase, switch
+from mongoshot.server.current import CurrentDatabase, Use, switch
 from mongoshot.server.ownership import abandon, claim
 from mongoshot.server.tracking.window import LateWrites
 from mongoshot.snapshot.directory import load_scenario
@@ -60,8 +61,18 @@ class Stage:
         self._staged: dict[Names, Staged] = {}
         self._last_test: dict[Names, str] = {}
 
-    def prepare(self, names: Names, test: str = "") -> Staged:
+    def prepare(
+        self,
+        names: Names,
+        test: str = "",
+        *,
+        furniture: Iterable[str] = (),
+        counts: bool = False,
+    ) -> Staged:
         """Bring a database to the scenarios `names`, laid over each other; none means empty.
+
+        Collections of `furniture` are there, empty, where the scenarios have none of that name.
+        With `counts`, changes count from the last time that something was arranged in it.
 
         `database` is that one from then on; `remarks` say what was found on the way. Raises
         SnapshotNotFoundError and whatever a restore or a reset raises; the next call for the same
@@ -77,9 +88,10 @@ class Stage:
             self._note_late(names, report.late)
         if self._verify:
             staged.verify()
+        staged.furnish(furniture)
         self._staged[names] = staged
         self._last_test[names] = test
-        switch(self.database, staged.database)
+        switch(self.database, staged.database, Use(staged.mark if counts else None))
         return staged
 
     def finish(self, names: Names) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Collection as Hosts
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import ClassVar
@@ -48,6 +48,7 @@ from mongoshot.snapshot.occurrences import Occurrences
 from mongoshot.snapshot.order import in_order
 from mongoshot.snapshot.spool import spooled
 from mongoshot.staging.clock import Clock, Span
+from mongoshot.staging.furnished import furnished
 from mongoshot.staging.load import complete_baseline, load
 from mongoshot.staging.repair import MOST_DOCUMENTS, Repair
 
@@ -151,6 +152,23 @@ class Staged:
             reloads,
             late or (),
         )
+
+    def furnish(self, names: Iterable[str]) -> None:
+        """Let the scenario have these collections, empty, where it has none of that name.
+
+        Those of an earlier call go. For a database that was reset a moment ago; changes count from
+        here. Raises RestoreError and the errors of the connection.
+        """
+        scenario = furnished(self.scenario, names)
+        if scenario.collections.keys() == self.scenario.collections.keys():
+            return
+        self.scenario = scenario
+        self._repair.turn_to(scenario, self._since)
+        if self._tracker.tier == "fingerprints":  # the others know these collections by name
+            self._since = self._tracker.now()
+        self._mark = self._clean_mark()
+        if self._proof is not None:
+            self._proof = take_fingerprint(self._database)
 
     def complete(self, *, verifiable: bool) -> None:
         """Enter the restore in the ledger as complete; take the fingerprint for `verify`."""
@@ -359,6 +377,7 @@ def resume(
     if baseline.point is None:
         return None
     scenario.verify(unchanged_is_enough=True)
+    scenario = furnished(scenario, baseline.collections.keys())
     catalog = {
         name: Entry(collection.definition, baseline.collections.get(name))
         for name, collection in scenario.collections.items()

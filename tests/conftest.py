@@ -43,9 +43,11 @@ HOSTILE = (
 
 @pytest.fixture(scope="session", autouse=True)
 def _cache_of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Leave the user's cache alone."""
+    """Leave the user's cache alone, and let processes that tests start share compiled modules."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MONGOSHOT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+        patch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.mktemp("compiled")))
         yield
 
 

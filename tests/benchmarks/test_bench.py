@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 _ROOT = Path(__file__).resolve().parents[2]
 _SIZES = (300, 600)
 #: Rows without a value where the tool is not on PATH.
@@ -14,6 +16,7 @@ _MONGORESTORE = {"mongorestore, ratio", "mongorestore"}
 
 
 # One test, because a run takes seconds; no time is asserted.
+@pytest.mark.long
 def test_the_smallest_run_shows_all_its_rows_in_the_table_and_in_the_json(tmp_path: Path) -> None:
     table, rows = _run(tmp_path / "results.json")
 

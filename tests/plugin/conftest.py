@@ -19,7 +19,7 @@ def _no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """The inner run is not a worker of the outer one."""
     for name in [name for name in os.environ if name.startswith("PYTEST_XDIST_")]:
         monkeypatch.delenv(name)
-    for name in ("DB_URL", "DB_NAME", "SNAPSHOTS_PATH", "CI", "BUILD_NUMBER"):
+    for name in ("DB_URL", "DB_NAME", "SNAPSHOTS_PATH", "TEMPLATES_PATH", "CI", "BUILD_NUMBER"):
         monkeypatch.delenv(name, raising=False)
     # Plugins of what the tests of this project need besides: loading them takes most of a run.
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:faker")

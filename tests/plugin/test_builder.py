@@ -31,13 +31,6 @@ TEMPLATE = {"name": "Somebody", "age": 40, "status": "active", "email": "somebod
 """
 
 
-@pytest.fixture(autouse=True)
-def _nothing_else(_no_worker: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("TEMPLATES_PATH", raising=False)
-    # What they do at the start takes longer than the tests.
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:faker")
-
-
 @pytest.fixture
 def templates(pytester: pytest.Pytester) -> Path:
     """Put the templates that pytest-scenarios' documentation tells of into the user's project."""

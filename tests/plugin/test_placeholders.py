@@ -65,7 +65,7 @@ def stored(pytester: pytest.Pytester, *name: str) -> dict[str, Any]:
     return collections
 
 
-@pytest.mark.parametrize("times", [10, pytest.param(100, marks=pytest.mark.long)])
+@pytest.mark.parametrize("times", [5, pytest.param(100, marks=pytest.mark.long)])
 def test_recorded_once_it_passes_again_and_again(
     pytester: pytest.Pytester, run: Run, times: int
 ) -> None:

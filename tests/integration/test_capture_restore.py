@@ -206,3 +206,23 @@ def test_a_snapshot_is_read_back_from_its_directory(
         target = client[make_database().name]
         restore(loaded, target)
         assert target["orders"].find_one() == {"_id": 1}
+
+
+def test_python_warns_of_references_that_masks_may_break(
+    make_database: MakeDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MONGOSHOT_MASKING_KEY", "of these tests alone")
+    source = make_database()
+    for number in range(9):
+        source["customers"].insert_one({"_id": f"kim-{number}"})
+        source["orders"].insert_one({"_id": number, "customer": f"kim-{number}"})
+
+    both = {"customers._id": "text", "orders.customer": "text"}
+    with pytest.warns(UserWarning, match=r"orders\.customer stays as it is, but customers\._id"):
+        capture(source, tmp_path / "one", mask={"customers._id": "text"})
+    snapshot = capture(source, tmp_path / "both", mask=both)
+
+    documents = {name: list(c.documents()) for name, c in snapshot.collections.items()}
+    customers = {bson.decode(each)["_id"] for each in documents["customers"]}
+    assert {bson.decode(each)["customer"] for each in documents["orders"]} == customers
+    assert customers.isdisjoint(f"kim-{number}" for number in range(9))

@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import os
 import shlex
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as replaced
@@ -110,7 +111,8 @@ def capture(
     {"customers.email": "email"}, besides those in `[tool.mongoshot.masking]` of the project that
     the process runs in. `format` is "bson", "json", or None for JSON up to 1 MiB a collection and
     BSON above. Returns the snapshot, its files already verified and safe on disk; an existing one
-    is replaced only with `replace`, in one step at the end.
+    is replaced only with `replace`, in one step at the end. Warns of masked values that stand
+    beside the documents, and of references that masks may break.
 
     Raises DatabaseNotFoundError, UsageError for what is not there or cannot be asked for,
     SnapshotExistsError, NotRepresentableError, UnmaskedError, CaptureError, and the errors of the
@@ -129,7 +131,10 @@ def capture(
         gzip=gzip,
     )
     conduct = Conduct(project=read_project(Path.cwd()), progress=progress)
-    return record(database, Path(path), request, conduct, replace=replace).snapshot
+    recorded = record(database, Path(path), request, conduct, replace=replace)
+    for warning in recorded.warnings:
+        warnings.warn(warning, stacklevel=2)
+    return recorded.snapshot
 
 
 def _listed(option: str, texts: Iterable[str]) -> tuple[str, ...]:

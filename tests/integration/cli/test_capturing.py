@@ -79,8 +79,6 @@ def test_again_without_options_it_captures_the_same(
     assert {file.name: file.read_bytes() for file in few.iterdir()} == before
 
     shop["orders"].insert_one({"_id": 10, "total": 1.5, "customer": "c1"})
-    other = {"MONGOSHOT_MASKING_KEY": "somebody else's key"}
-    refused(run("capture", "few", *url, "--yes", variables=other), "masked with another key")
     refused(run("capture", "few", *url), "already there", "add --yes")
     refused(
         run("capture", "few", *url, "--replace"), "changed since revision 1: orders: 1 inserted"
@@ -138,8 +136,7 @@ def test_masks_hold_at_both_ends_of_a_reference_and_in_a_repetition(
     same = run("capture", "part", *where[:2], "--yes")
     assert "nothing has changed since revision 1" in same.stdout, same
     new = {"MONGOSHOT_MASKING_KEY": "another one of some length"}
-    other = run("capture", "part", *where[:2], "--yes", variables=new)
-    assert "the masking key is another one" in other.stdout
+    refused(run("capture", "part", *where[:2], "--yes", variables=new), "with another key")
     less = run(*words[:-2], "--replace", *both, "--no-infer", *FOLLOW)
     refused(less, "no longer masked: **.email", "add --yes")
 

@@ -67,18 +67,19 @@ def find_documents(
     with translated(f"read {database.name}.{name}"):
         # In parts: the ids of one command must fit into one document.
         for batch in _batches(wanted, _MOST_IDS, _MOST_BYTES_OF_IDS):
-            for document in source.find({"_id": _one_of(batch)}):
+            for document in source.find({"_id": RawBSONDocument(one_of(batch))}):
                 raw = bytes(document.raw)
                 found[document_id(raw)] = raw
     return found
 
 
-def _one_of(identities: list[bytes]) -> RawBSONDocument:
-    # As bytes: an id may be what the driver cannot decode.
-    values = b"".join(
-        identity[:1] + b"%d\0" % at + identity[1:] for at, identity in enumerate(identities)
-    )
-    return RawBSONDocument(framed(b"\x04$in\0" + framed(values)))
+def one_of(values: Iterable[bytes]) -> bytes:
+    """Write the BSON document `{"$in": values}`, each value as its type byte and its bytes.
+
+    A value may be what the driver cannot decode.
+    """
+    members = b"".join(value[:1] + b"%d\0" % at + value[1:] for at, value in enumerate(values))
+    return framed(b"\x04$in\0" + framed(members))
 
 
 def insert_documents(

@@ -17,6 +17,7 @@ from bson.raw_bson import RawBSONDocument
 
 from mongoshot.errors import CaptureError, NotRepresentableError
 from mongoshot.server.connection import RAW, translated
+from mongoshot.server.documents import one_of
 from mongoshot.server.reading import Reading
 from mongoshot.snapshot.elements import (
     DATE,
@@ -182,10 +183,7 @@ def _projection(fields: Iterable[str]) -> Mapping[str, int]:
 
 
 def _one_of(path: str, values: list[bytes]) -> bytes:
-    # As bytes: a value may be what the driver cannot decode.
-    members = b"".join(value[:1] + b"%d\0" % at + value[1:] for at, value in enumerate(values))
-    choice = framed(b"\x04$in\0" + framed(members))
-    return framed(b"\x03" + path.encode() + b"\0" + choice)
+    return framed(b"\x03" + path.encode() + b"\0" + one_of(values))
 
 
 def _batches(values: Iterable[bytes], most: int) -> Iterator[list[bytes]]:

@@ -97,45 +97,24 @@ class _Network:
         self._tweak = b"%d\0%b\0" % (size, tweak)
 
     def forward(self, value: int) -> int:
-        left, right, size, width, tweak = (
-            self._left,
-            self._right,
-            self._size,
-            self._bytes,
-            self._tweak,
-        )
-        while True:
-            a, b = divmod(value, right)
-            for index, base in enumerate(self._rounds):
-                made = base.copy()
-                if index & 1:
-                    made.update(tweak + a.to_bytes(width, "little"))
-                    b = (b + int.from_bytes(made.digest(), "little")) % right
-                else:
-                    made.update(tweak + b.to_bytes(width, "little"))
-                    a = (a + int.from_bytes(made.digest(), "little")) % left
-            value = a * right + b
-            if value < size:
-                return value
+        return self._through(value, range(len(self._rounds)), 1)
 
     def backward(self, value: int) -> int:
-        left, right, size, width, tweak = (
-            self._left,
-            self._right,
-            self._size,
-            self._bytes,
-            self._tweak,
-        )
+        return self._through(value, range(len(self._rounds) - 1, -1, -1), -1)
+
+    def _through(self, value: int, order: range, sign: int) -> int:
+        rounds, size, tweak = self._rounds, self._size, self._tweak
+        left, right, width = self._left, self._right, self._bytes
         while True:
             a, b = divmod(value, right)
-            for index in range(len(self._rounds) - 1, -1, -1):
-                made = self._rounds[index].copy()
+            for index in order:
+                made = rounds[index].copy()
                 if index & 1:
                     made.update(tweak + a.to_bytes(width, "little"))
-                    b = (b - int.from_bytes(made.digest(), "little")) % right
+                    b = (b + sign * int.from_bytes(made.digest(), "little")) % right
                 else:
                     made.update(tweak + b.to_bytes(width, "little"))
-                    a = (a - int.from_bytes(made.digest(), "little")) % left
+                    a = (a + sign * int.from_bytes(made.digest(), "little")) % left
             value = a * right + b
             if value < size:
                 return value

@@ -196,7 +196,7 @@ def test_markers_and_fixtures_explain_themselves(pytester: pytest.Pytester) -> N
     fixtures = pytester.runpytest_subprocess("--fixtures")
     for name in ("mongo_client", "db", "staged", "db_changes", "db_state", "db_snapshot"):
         fixtures.stdout.re_match_lines(
-            [rf"^{name}( \[session scope\])? -- .*plugin/__init__\.py:\d+"]
+            [rf"^{name}( \[session scope\])? -- .*plugin/fixtures\.py:\d+"]
         )
     helped = pytester.runpytest_subprocess("--help")
     helped.stdout.fnmatch_lines(["*--db-url=VALUE*", "*--db-name=VALUE*", "*--snapshots-path=*"])

@@ -12,6 +12,7 @@
     │   ├── SnapshotDamagedError   they are not what their manifest says
     │   ├── FormatVersionError     written by a newer mongoshot
     │   ├── OverlayError           two scenarios that cannot be laid over each other
+    │   ├── StepError              a step that a recording does not have
     │   └── DumpError              what is to be imported is no whole dump, or cannot be exported
     ├── TemplateError              templates, and what is to be created from them
     │   ├── TemplatesNotFoundError     also a FileNotFoundError
@@ -86,6 +87,10 @@ class FormatVersionError(SnapshotError):
 
 class OverlayError(SnapshotError):
     """Report scenarios that cannot be laid over each other."""
+
+
+class StepError(SnapshotError):
+    """Report a step that a scenario does not have."""
 
 
 class DumpError(SnapshotError):

@@ -23,7 +23,8 @@ from mongoshot.comparison.expectation.writing import (
     difference_to_text,
     state_to_text,
 )
-from mongoshot.comparison.provenance import Family, Provenance
+from mongoshot.comparison.provenance import Provenance
+from mongoshot.snapshot.occurrences import Family
 
 #: A document is what it holds: literals, and numbers of ids that were made, each in some type.
 Id: TypeAlias = int

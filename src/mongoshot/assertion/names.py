@@ -13,6 +13,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
+from pathlib import Path
+
+from mongoshot.config import EXPECTATIONS
 
 # Bytes, of the 255 that a file's name may have; behind them may be a hash, a number and `.json`.
 _LONGEST_TEST = 160
@@ -40,6 +43,11 @@ def stem_of(test: str, index: int | str = 0) -> str:
     if isinstance(index, str):
         return f"{stem}[{_unique(_escape(_IN_VALUES, index), index, index, _LONGEST_NAME)}]"
     return f"{stem}.{index}" if index else stem
+
+
+def expectation_file(module: Path, test: str, index: int | str = 0) -> Path:
+    """Return the file that an assertion in a test module has its expectation in."""
+    return module.parent / EXPECTATIONS / module.stem / f"{stem_of(test, index)}.json"
 
 
 def owners_of(stem: str) -> Iterator[str]:

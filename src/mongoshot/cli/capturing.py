@@ -18,6 +18,7 @@ from mongoshot.cli.options import (
     format_option,
     open_database,
     project,
+    several,
     size_text,
     snapshots_path,
     table,
@@ -44,10 +45,6 @@ _NO_INFER = "Follow these alone, and look for no others."
 _source = database_options("SCENARIO_SOURCE_URL", "SCENARIO_SOURCE_NAME")
 
 
-def _several(name: str, parameter: str, metavar: str, text: str) -> Callable[[Any], Any]:
-    return click.option(name, parameter, multiple=True, metavar=metavar, help=text)
-
-
 def _number(name: str, kind: click.ParamType[Any], text: str) -> Callable[[Any], Any]:
     return click.option(name, type=kind, metavar="N", help=text)
 
@@ -55,16 +52,16 @@ def _number(name: str, kind: click.ParamType[Any], text: str) -> Callable[[Any],
 def _what_to_capture(command: Any) -> Any:
     """Add the options that say what a capture is to hold."""
     options = (
-        _several(
+        several(
             "--collection", "collections", "C", "Only this one; may be repeated, as those below."
         ),
-        _several("--exclude", "exclude", "C", "Not this one."),
-        _several("--query", "queries", "C=JSON", "These documents of C, and all that they need."),
-        _several("--limit", "limits", "C=N", "N documents of C, the first ones by _id or --sort."),
-        _several("--sort", "sorts", "C=JSON", "Which come first, for --limit."),
-        _several("--sample", "samples", "C=N", "N documents from all over C, the same each time."),
-        _several("--whole", "whole", "C", "Beside those, all documents of C."),
-        _several("--follow", "follow", "A.X=B.Y", "A.X holds B.Y: take that along."),
+        several("--exclude", "exclude", "C", "Not this one."),
+        several("--query", "queries", "C=JSON", "These documents of C, and all that they need."),
+        several("--limit", "limits", "C=N", "N documents of C, the first ones by _id or --sort."),
+        several("--sort", "sorts", "C=JSON", "Which come first, for --limit."),
+        several("--sample", "samples", "C=N", "N documents from all over C, the same each time."),
+        several("--whole", "whole", "C", "Beside those, all documents of C."),
+        several("--follow", "follow", "A.X=B.Y", "A.X holds B.Y: take that along."),
         click.option("--no-infer", "infer", flag_value=False, default=True, help=_NO_INFER),
         _number(
             "--levels-up",
@@ -76,7 +73,7 @@ def _what_to_capture(command: Any) -> Any:
             click.IntRange(1),
             f"Of those, for one document; default: {_CHILDREN}.",
         ),
-        _several("--mask", "masks", "C.X=RULE", "Mask a field: email, name, redact, drop, …"),
+        several("--mask", "masks", "C.X=RULE", "Mask a field: email, name, redact, drop, …"),
         format_option,
         click.option("--gzip", is_flag=True, help="Compress the files."),
     )
@@ -122,7 +119,7 @@ def capture(
     from mongoshot.recording.capture import Conduct, record
     from mongoshot.server.reading import Pace
     from mongoshot.snapshot.directory import check_name
-    from mongoshot.snapshot.writer import check_target
+    from mongoshot.snapshot.placing import check_target
 
     check_name(name)
     path = snapshots_path / name
@@ -167,7 +164,7 @@ def capture(
         _show_weights(snapshot, weights)
     if recorded.selected is not None:
         _show_selected(recorded.selected)
-    _warn(recorded)
+    warn(recorded)
 
 
 @click.command()
@@ -338,7 +335,7 @@ def _show_selected(selected: Selected) -> None:
             echo(f"  {each}")
 
 
-def _warn(recorded: Recorded) -> None:
+def warn(recorded: Recorded) -> None:
     """Say what is not as somebody would expect of a scenario."""
     snapshot = recorded.snapshot
     if hints := [f"{hint.path} ({hint.looks_like})" for hint in recorded.hints]:

@@ -12,7 +12,7 @@ import click
 from mongoshot.cli.files import to_new_file
 from mongoshot.cli.options import (
     database_options,
-    describe_snapshot,
+    describe_scenario,
     open_database,
     project,
     snapshots_path,
@@ -33,34 +33,42 @@ _its_server = url_option("DB_URL", required=True, help="Its server.")
 @click.argument("name")
 @_target
 @snapshots_path
+@click.option("--at", type=int, metavar="N", help="Of a recording, as it was at its Nth step.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 def restore(
-    name: str, db_url: str, db_name: str | None, snapshots_path: Path, dry_run: bool
+    name: str,
+    db_url: str,
+    db_name: str | None,
+    snapshots_path: Path,
+    at: int | None,
+    dry_run: bool,
 ) -> None:
     r"""Restore the scenario NAME into a database, which is overwritten.
 
-    Only a database that mongoshot created, or that was given to it with `mongoshot adopt`.
+    Only a database that mongoshot created, or that was given to it with `mongoshot adopt`. Step 0
+    of a recording is the state before it, -1 the last one; NAME@N means the same as --at N.
 
     \b
     mongoshot restore checkout --db-url mongodb://127.0.0.1:27017 --db-name shop_test
     """
     from mongoshot.server.connection import describe
     from mongoshot.server.ownership import check_writable
-    from mongoshot.snapshot.directory import load_scenario
+    from mongoshot.snapshot.steps.state import find_scenario
     from mongoshot.staging.staged import restore as run
 
-    snapshot = load_scenario(name, snapshots_path)
+    scenario = find_scenario(name if at is None else f"{name}@{at}", snapshots_path)
+    path = snapshots_path / scenario.label
     allowed = project().allowed_hosts
     with open_database(db_url, db_name) as database:
         if dry_run:
-            snapshot.verify()
+            scenario.verify()
             check_writable(database, allowed)
-            where = f"{snapshot.path} into {describe(database)}"
-            echo(f"would restore {where}: {describe_snapshot(snapshot)}")
+            where = f"{path} into {describe(database)}"
+            echo(f"would restore {where}: {describe_scenario(scenario)}")
             return
         with progress_bar("writing") as progress:
-            run(snapshot, database, allowed_hosts=allowed, progress=progress)
-        echo(f"restored {snapshot.path} into {describe(database)}: {describe_snapshot(snapshot)}")
+            run(scenario, database, allowed_hosts=allowed, progress=progress)
+        echo(f"restored {path} into {describe(database)}: {describe_scenario(scenario)}")
 
 
 @click.command()
@@ -86,7 +94,7 @@ def diff(
 ) -> None:
     r"""Compare two states, each a scenario, a snapshot directory, or mongodb://…/NAME.
 
-    Exit status 1 where they differ.
+    NAME@N is a recording as it was at its Nth step. Exit status 1 where they differ.
 
     \b
     mongoshot diff checkout mongodb://127.0.0.1:27017/shop_test --html difference.html
@@ -152,13 +160,14 @@ def disown(db_name: str, db_url: str) -> None:
 
 def _open_state(stack: contextlib.ExitStack, side: str, snapshots_path: Path) -> State:
     from mongoshot.server.collections import live_state, require_database
-    from mongoshot.snapshot.directory import Snapshot, load_scenario
+    from mongoshot.snapshot.directory import Snapshot
+    from mongoshot.snapshot.steps.state import find_scenario
 
     if "://" in side:
         database = stack.enter_context(open_database(side, None))
         require_database(database)
         return live_state(database)
     looks_like_path = "/" in side or "\\" in side or side.startswith(".")
-    snapshot = Snapshot.load(side) if looks_like_path else load_scenario(side, snapshots_path)
-    snapshot.verify()
-    return snapshot
+    scenario = Snapshot.load(side) if looks_like_path else find_scenario(side, snapshots_path)
+    scenario.verify()
+    return scenario

@@ -55,7 +55,8 @@ def import_dump(
     """
     from mongoshot.snapshot.directory import check_name
     from mongoshot.snapshot.dump.reading import open_dump
-    from mongoshot.snapshot.writer import check_format, check_target, write_snapshot
+    from mongoshot.snapshot.placing import check_target
+    from mongoshot.snapshot.writer import check_format, write_snapshot
 
     check_name(name)
     place = Path("standard input" if path == _STANDARD else path)

@@ -12,10 +12,12 @@ from mongoshot.cli.capturing import capture, check
 from mongoshot.cli.databases import adopt, diff, disown, restore
 from mongoshot.cli.demo import demo
 from mongoshot.cli.dumps import export_dump, import_dump
+from mongoshot.cli.recording import record
 from mongoshot.cli.review import accept, pending, reject, review
 from mongoshot.cli.server import server
 from mongoshot.cli.snapshots import convert, list_snapshots, show, verify
 from mongoshot.cli.terminal import echo, finish, prepare
+from mongoshot.cli.watching import watch
 from mongoshot.errors import MongoshotError
 
 _ERROR = 2
@@ -44,6 +46,8 @@ def cli(context: click.Context, debug: bool) -> None:  # noqa: ARG001 - main() l
 for command in (
     demo,
     capture,
+    record,
+    watch,
     restore,
     diff,
     check,
@@ -69,7 +73,9 @@ for command in (
 def main() -> NoReturn:
     """Run the command line and exit: 0 done, 1 a difference, 2 an error in one line on stderr."""
     prepare()
-    finish(_run(debug="--debug" in sys.argv))
+    # Behind -- stands what belongs to another program.
+    ours = sys.argv[: sys.argv.index("--")] if "--" in sys.argv else sys.argv
+    finish(_run(debug="--debug" in ours))
 
 
 def _run(*, debug: bool) -> int:

@@ -18,6 +18,7 @@ from mongoshot.errors import UsageError
 if TYPE_CHECKING:
     from mongoshot.server.connection import Database
     from mongoshot.snapshot.directory import Snapshot
+    from mongoshot.snapshot.steps.state import AtStep
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -154,6 +155,26 @@ def age_text(since: datetime.datetime) -> str:
         if seconds >= length:
             return f"{count_text(int(seconds // length), unit)} ago"
     return "just now"
+
+
+def several(name: str, parameter: str, metavar: str, text: str) -> Callable[[Command], Command]:
+    """Add an option that may be given several times."""
+    return click.option(name, parameter, multiple=True, metavar=metavar, help=text)
+
+
+def describe_scenario(scenario: Snapshot | AtStep) -> str:
+    """Say in a line how much is in a scenario, which may be a step of a recording."""
+    from mongoshot.snapshot.steps.state import AtStep
+
+    if not isinstance(scenario, AtStep):
+        return describe_snapshot(scenario)
+    return ", ".join(
+        [
+            count_text(len(scenario.collections), "collection"),
+            f"step {scenario.step} of {scenario.recording.steps}",
+            f"revision {scenario.snapshot.manifest.revision}",
+        ]
+    )
 
 
 def describe_snapshot(snapshot: Snapshot) -> str:

@@ -14,6 +14,9 @@ from mongoshot.snapshot.packing import GZIP_SUFFIX, encoding_of
 
 if TYPE_CHECKING:
     from mongoshot.snapshot.directory import Snapshot
+    from mongoshot.snapshot.manifest import RecordingEntry
+
+_MOST_STEPS = 100  # rows of `show`
 
 
 @click.command("list")
@@ -65,6 +68,31 @@ def show(name: str, snapshots_path: Path) -> None:
             [_row(snapshot, collection) for collection in snapshot.collections],
         )
     )
+    if manifest.recording is not None:
+        _show_steps(snapshot, manifest.recording)
+
+
+def _show_steps(snapshot: Snapshot, recording: RecordingEntry) -> None:
+    from collections import Counter
+    from itertools import groupby
+
+    from mongoshot.comparison.text import spell_out
+    from mongoshot.snapshot.steps.state import read_writes
+
+    echo(f"\n{count_text(recording.steps, 'step')} recorded until {recording.recorded_at}")
+    if recording.untold:
+        echo(f"all in one: {recording.untold}")
+    rows: list[tuple[object, ...]] = []
+    for step, writes in groupby(read_writes(snapshot), key=lambda write: write.step):
+        if len(rows) == _MOST_STEPS:
+            rows.append((f"… and {recording.steps - len(rows)} more", ""))
+            break
+        counts = Counter((write.collection, write.kind) for write in writes)
+        said = [f"{spell_out(name)}: {count} {kind}" for (name, kind), count in counts.items()]
+        rows.append((step, "; ".join(said)))
+    if rows:
+        echo("\n" + table(("step", "writes"), rows))
+        echo(f"\nto see one: mongoshot diff {snapshot.name}@0 {snapshot.name}@1")
 
 
 def _row(snapshot: Snapshot, name: str) -> tuple[object, ...]:
@@ -98,7 +126,8 @@ def verify(context: click.Context, name: str, snapshots_path: Path) -> None:
         echo(problem, err=True)
     if problems:
         context.exit(1)
-    echo(f"{snapshot.path}: {count_text(len(snapshot.manifest.files), 'file')}, all whole")
+    files = len(snapshot.manifest.files) + (snapshot.manifest.recording is not None)
+    echo(f"{snapshot.path}: {count_text(files, 'file')}, all whole")
 
 
 @click.command()
@@ -137,6 +166,7 @@ def convert(name: str, snapshots_path: Path, format: str | None, gzip: bool | No
                 gzip=packed,
                 replace=True,
                 progress=progress,
+                recording_of=snapshot,
             )
     except NotRepresentableError as error:
         raise NotRepresentableError(f"{snapshot.path} keeps its encoding: {error}") from None

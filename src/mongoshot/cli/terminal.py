@@ -53,6 +53,11 @@ def read_key() -> str:
         return ""
 
 
+def read_line() -> None:
+    """Wait for Enter, or the end of the input. Raises KeyboardInterrupt for Ctrl-C."""
+    sys.stdin.readline()
+
+
 def prepare() -> None:
     """Make standard streams that take every text, and let SIGTERM and SIGHUP interrupt as Ctrl-C.
 

@@ -97,8 +97,9 @@ def compare(left: State, right: State) -> Difference:
             raise UsageError(f"compare takes states, not {side!r}: Snapshot.load(PATH) opens one")
     found = {}
     for name in sorted({*left.collections, *right.collections}):
-        difference = compare_collections(left.collections.get(name), right.collections.get(name))
-        if difference:
+        sides = left.collections.get(name), right.collections.get(name)
+        # What a recording has not touched is read by neither side.
+        if sides[0] is not sides[1] and (difference := compare_collections(*sides)):
             found[name] = difference
     return Difference(left.label, right.label, found)
 

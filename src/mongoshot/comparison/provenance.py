@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
-Family: TypeAlias = Literal["ObjectId", "UUID", "Date"]
+from mongoshot.snapshot.occurrences import Family
 
 #: Milliseconds by which the clocks that ids and dates are made by may be apart from those that were
 #: asked. An ObjectId has whole seconds of any process's clock, wherever that runs.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mongoshot.plugin.errors import one_line
-from mongoshot.plugin.mark import NAME, is_readonly, read_mark
+from mongoshot.plugin.mark import asked_names, is_readonly, read_mark
 from mongoshot.plugin.workers import gather, worker_of
 
 if TYPE_CHECKING:
@@ -92,8 +92,7 @@ def _most_used_scenario(session: pytest.Session) -> tuple[str, ...]:
     uses: dict[tuple[str, ...], int] = {}
     for item in session.items:
         if "staged" in getattr(item, "fixturenames", ()):
-            marker = item.get_closest_marker(NAME)
-            names = tuple(str(name) for name in marker.args) if marker else ()
+            names = asked_names(item)
             uses[names] = uses.get(names, 0) + 1
     return min(uses, key=lambda names: (-uses[names], str(names)), default=())
 

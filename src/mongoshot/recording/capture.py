@@ -44,8 +44,9 @@ from mongoshot.server.weights import Weight, weigh_collections
 from mongoshot.snapshot.directory import Snapshot
 from mongoshot.snapshot.manifest import Consistency, Origin
 from mongoshot.snapshot.model import Definition, MemoryState, Progress, join_documents, no_progress
+from mongoshot.snapshot.placing import check_target
 from mongoshot.snapshot.profile import Profile, profile
-from mongoshot.snapshot.writer import BeforeCommit, check_format, check_target, write_snapshot
+from mongoshot.snapshot.writer import BeforeCommit, check_format, write_snapshot
 
 _ATTEMPTS = 3
 
@@ -54,16 +55,20 @@ _ATTEMPTS = 3
 class Conduct:
     """Say how to go about a capture, whatever it is to hold.
 
-    No file may get larger than `largest_file` bytes. `project` has rules for masking, and the
-    place of their key. `weighed` is told what the collections weigh before they are read,
-    `inferred` which references that nobody has declared will be followed, and `chosen` what came of
-    a selection. `before_commit` is given the snapshot that is to be replaced and the new one, and
-    may raise.
+    A database that is not there is captured as an empty one with `may_be_missing`. No file may get
+    larger than `largest_file` bytes. `project` has rules for masking, and the place of their key.
+    `opened` is given the reading, what is asked for of it, and what masks it, before the first
+    document is read, again for each attempt; `weighed` is told what the collections weigh before
+    they are read, `inferred` which references that nobody has declared will be followed, and
+    `chosen` what came of a selection. `before_commit` is given the snapshot that is to be replaced
+    and the new one, and may raise.
     """
 
     pace: Pace = field(default_factory=Pace)
     largest_file: int | None = None
     project: Project | None = None
+    may_be_missing: bool = False
+    opened: Callable[[Reading, MemoryState, Masker], None] | None = None
     weighed: Callable[[Mapping[str, Weight]], None] | None = None
     inferred: Callable[[Sequence[InferredReference]], None] | None = None
     chosen: Callable[[Selected], None] | None = None
@@ -149,7 +154,8 @@ def record(
     """Capture what is requested, as `capture` does."""
     check_target(path, replace=replace)
     for attempt in range(1, _ATTEMPTS + 1):
-        require_database(database)
+        if not conduct.may_be_missing:
+            require_database(database)
         with (
             open_reading(database, conduct.pace, request.leaves_out) as reading,
             contextlib.suppress(_ChangedError),
@@ -173,7 +179,7 @@ class _Recording:
         with _explained(request):
             self._asked = request.choose(reading.state)
         self._definitions = {n: c.definition for n, c in self._asked.collections.items()}
-        self._masker = _make_masker(request, conduct.project, self._definitions)
+        self._masker = make_masker(request, conduct.project, self._definitions)
         self._selected: Selected | None = None
         self._standstill: Standstill | None = None
         self._unlike: list[str] = []
@@ -181,6 +187,8 @@ class _Recording:
     def write(self, path: Path, *, replace: bool) -> Recorded:
         """Write the snapshot; raises _ChangedError where another attempt is worth it."""
         conduct = self._conduct
+        if conduct.opened:
+            conduct.opened(self._reading, self._asked, self._masker)
         if conduct.weighed:
             conduct.weighed(weigh_collections(self._reading.database, self._definitions))
         try:
@@ -322,9 +330,10 @@ def _explained(request: Request) -> Iterator[None]:
         ) from None
 
 
-def _make_masker(
+def make_masker(
     request: Request, project: Project | None, definitions: Mapping[str, Definition]
 ) -> Masker:
+    """Make what masks a capture; raises UsageError for rules or a key that do not fit it."""
     project = project or Project(Path.cwd())
     policy = make_policy(project.masking, request.masks, request.masked)
     key = load_key(project.root) if policy.needs_key else None

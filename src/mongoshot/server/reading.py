@@ -54,6 +54,11 @@ class Reading:
         """Tell whether all documents are read as they are at one point in time."""
         return self.session is not None
 
+    @property
+    def point(self) -> Timestamp | None:
+        """Return the time that all documents are read at; None where there is none, or none yet."""
+        return _time_of(self.session) if self.session is not None else None
+
 
 @contextlib.contextmanager
 def open_reading(
@@ -105,13 +110,18 @@ def _begin(
             # The first read decides on the time; who may not read that may read something else.
             with contextlib.suppress(OperationFailure):
                 database[first].find_one({}, {"_id": 1}, session=session)
-            # The driver has no public name for it before 4.16.
-            at: Timestamp | None = getattr(session, "_snapshot_time", None)
+            at = _time_of(session)
             if now is None or at is None or at >= now:
                 return database, session
             if time.monotonic() > deadline:
                 database = database.with_options(read_preference=ReadPreference.PRIMARY)
             time.sleep(0.02)
+
+
+def _time_of(session: ClientSession) -> Timestamp | None:
+    # The driver has no public name for it before 4.16.
+    at: Timestamp | None = getattr(session, "_snapshot_time", None)
+    return at
 
 
 def _state(

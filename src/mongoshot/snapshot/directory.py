@@ -27,6 +27,7 @@ from mongoshot.snapshot.manifest import (
     MANIFEST_NAME,
     FileEntry,
     Manifest,
+    RecordingEntry,
     parse_manifest,
 )
 from mongoshot.snapshot.metadata import parse_metadata
@@ -170,6 +171,11 @@ class Snapshot:
             except SnapshotDamagedError as error:
                 whole = False
                 yield str(error)
+        if self.manifest.recording is not None:
+            try:
+                self._verify_recording(self.manifest.recording, cache, unchanged_is_enough)
+            except SnapshotDamagedError as error:
+                yield str(error)
         if whole:
             try:
                 _ = self.collections
@@ -191,14 +197,26 @@ class Snapshot:
             progress(entry.collection, count_documents(chunk))
         cache.remember_verified(path, stamp, *digests)
 
-    def _require_size(self, entry: FileEntry, size: int) -> None:
+    def _verify_recording(
+        self, entry: RecordingEntry, cache: Cache, unchanged_is_enough: bool
+    ) -> None:
+        path = self.path / entry.name
+        with reading(path), path.open("rb") as file:
+            stamp = Stamp.of(file.fileno())
+            self._require_size(entry, stamp.size)
+            if unchanged_is_enough and cache.was_verified(path, stamp, entry.sha256):
+                return
+            self._require_digest(entry, hashlib.file_digest(file, "sha256").hexdigest())
+        cache.remember_verified(path, stamp, entry.sha256)
+
+    def _require_size(self, entry: FileEntry | RecordingEntry, size: int) -> None:
         if size != entry.bytes:
             raise SnapshotDamagedError(
                 f"{self.path / entry.name} has {size} bytes, and the manifest says {entry.bytes};"
                 f" {_REMEDY}"
             )
 
-    def _require_digest(self, entry: FileEntry, digest: str) -> None:
+    def _require_digest(self, entry: FileEntry | RecordingEntry, digest: str) -> None:
         if digest != entry.sha256:
             raise SnapshotDamagedError(
                 f"{self.path / entry.name} was changed: its SHA-256 is {digest[:12]}…, and the"

@@ -9,11 +9,14 @@ Format version 1:
      "files": [{"name": "orders.json", "collection": "orders", "bytes": 81234, "sha256": "…",
                 "documents": 300, "content_sha256": "…"},
                {"name": "orders.metadata.json", "collection": "orders", "bytes": 812,
-                "sha256": "…"}, …]}
+                "sha256": "…"}, …],
+     "recording": {"name": "recording.jsonl", "steps": 5, "bytes": 1234, "sha256": "…",
+                   "recorded_at": "2026-11-21T09:31:00Z", "untold": ""}}
 
 `sha256` is of the file as it lies there; `content_sha256` of the documents as BSON, so that the
 digest of a snapshot does not depend on the encoding of its files. `profile` is of the database that
-it was captured from, as far as that was looked at, and is not there where nothing was.
+it was captured from, as far as that was looked at, and is not there where nothing was. `recording`
+is there where a program was recorded (`snapshot.steps`); the digest is that of the state before.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ from mongoshot.snapshot.profile import Profile
 
 FORMAT_VERSION = 1
 MANIFEST_NAME = "manifest.json"
+RECORDING_NAME = "recording.jsonl"
 
 #: "snapshot": every collection at one point in time, as the server kept it. "unchanged": a server
 #: that cannot do that, and two readings one after the other were the same: this is the state at
@@ -81,6 +85,21 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingEntry:
+    """Describe the writes that were recorded after a snapshot: how many steps, until when.
+
+    `untold` says why they are one step, where they could not be told apart.
+    """
+
+    steps: int
+    bytes: int
+    sha256: str
+    recorded_at: str
+    untold: str = ""
+    name: str = RECORDING_NAME
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """Describe a snapshot: `revision` counts captures under this name from 1."""
 
@@ -88,6 +107,7 @@ class Manifest:
     revision: int
     origin: Origin
     files: tuple[FileEntry, ...]
+    recording: RecordingEntry | None = None
 
     @property
     def digest(self) -> str:
@@ -123,6 +143,8 @@ class Manifest:
             "recipe": self.origin.recipe,
             "files": files,
         }
+        if self.recording is not None:
+            value["recording"] = asdict(self.recording)
         text = json.dumps(value, indent=2, ensure_ascii=False)
         if not self.origin.profile:
             return text + "\n"
@@ -184,6 +206,7 @@ def parse_manifest(text: str, where: str) -> Manifest:
             _parse_file(reader, item, f"files[{at}].")
             for at, item in enumerate(reader.get(value, "files", list))
         ),
+        recording=_parse_recording(reader, value),
     )
     _refuse_overlaps(manifest.files, where)
     if (recorded := reader.get(value, "digest", str)) != manifest.digest:
@@ -235,6 +258,21 @@ def _parse_file(reader: _Reader, item: Any, prefix: str) -> FileEntry:
         if count < 0:
             raise reader.damaged(prefix + key, "zero or more", count)
     return entry
+
+
+def _parse_recording(reader: _Reader, value: Any) -> RecordingEntry | None:
+    if "recording" not in value:
+        return None
+    item, prefix = reader.get(value, "recording", dict), "recording."
+    if (name := reader.get(item, "name", str, prefix)) != RECORDING_NAME:
+        raise reader.damaged("recording.name", RECORDING_NAME, name)
+    return RecordingEntry(
+        steps=reader.get(item, "steps", int, prefix),
+        bytes=reader.get(item, "bytes", int, prefix),
+        sha256=reader.get(item, "sha256", str, prefix),
+        recorded_at=reader.get(item, "recorded_at", str, prefix),
+        untold=reader.get(item, "untold", str, prefix),
+    )
 
 
 def _parse_profiles(reader: _Reader, value: Any) -> dict[str, Profile]:

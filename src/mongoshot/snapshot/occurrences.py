@@ -11,9 +11,12 @@ import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from mongoshot.snapshot.model import Scenario
+
+#: Kinds of values that programs make.
+Family: TypeAlias = Literal["ObjectId", "UUID", "Date"]
 
 #: How long before something is made a scenario must have been captured to be sure not to hold it,
 #: however wrong the clocks of either are.
@@ -47,6 +50,14 @@ class Occurrences:
         self._scenario = scenario
         self._uuids: array[int] | None = None
         self._found: dict[_Needle, frozenset[bytes]] = {}
+
+    def hold(self, now: datetime.datetime, family: Family, raw: bytes) -> bool:
+        """Tell whether a value that may have been made about `now` is there, by its raw bytes."""
+        if family == "UUID":
+            return self.hold_uuid(raw)
+        if family == "ObjectId":
+            return self.hold_object_id(raw, now)
+        return self.hold_date(raw, now)
 
     def hold_uuid(self, raw: bytes) -> bool:
         """Tell whether a UUID is there, binary or as text, given as its 16 bytes.

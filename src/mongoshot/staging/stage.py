@@ -15,13 +15,14 @@ from mongoshot.server.connection import Client, Database, named_database
 from mongoshot.server.current import CurrentDatabase, Use, switch
 from mongoshot.server.ownership import abandon, claim
 from mongoshot.server.tracking.window import LateWrites
-from mongoshot.snapshot.directory import load_scenario
 from mongoshot.snapshot.model import Scenario
 from mongoshot.snapshot.overlay import overlay
+from mongoshot.snapshot.steps.state import find_scenario
 from mongoshot.staging.staged import Staged, restore, resume
 from mongoshot.staging.statistics import Statistics, describe_late
 
-#: Names of scenarios that are laid over each other; none stand for an empty database.
+#: Names of scenarios that are laid over each other, of a recording as `name@step`; none stand for
+#: an empty database.
 Names = tuple[str, ...]
 
 _LONGEST_NAME = 63  # bytes of a database's name
@@ -138,7 +139,7 @@ class Stage:
 
     def _load(self, names: Names) -> Scenario:
         path: Path = self._settings.snapshots_path
-        return overlay([load_scenario(name, path) for name in names])
+        return overlay([find_scenario(name, path) for name in names])
 
     def _place(self, names: Names) -> Database:
         """Choose and claim the database for a scenario, and forget what was staged there."""

@@ -15,7 +15,7 @@ from bson.timestamp import Timestamp
 
 from mongoshot.comparison.difference import Changes, compare, compare_collections
 from mongoshot.comparison.documents import compare_documents
-from mongoshot.comparison.provenance import Family, Provenance
+from mongoshot.comparison.provenance import Provenance
 from mongoshot.comparison.text import CollectionDifference
 from mongoshot.config import NaturalOrder
 from mongoshot.errors import CommandError, RestoreError, UsageError
@@ -252,15 +252,8 @@ class Staged:
         return Provenance(
             spans=tuple((each.first, each.last) for each in spans),
             process=ObjectId().binary[4:9],
-            in_scenario=partial(self._in_scenario, began),
+            in_scenario=partial(self._occurrences.hold, began),
         )
-
-    def _in_scenario(self, began: datetime.datetime, family: Family, raw: bytes) -> bool:
-        if family == "UUID":
-            return self._occurrences.hold_uuid(raw)
-        if family == "ObjectId":
-            return self._occurrences.hold_object_id(raw, began)
-        return self._occurrences.hold_date(raw, began)
 
     def state(self) -> State:
         """Return the state of the database as it is now."""

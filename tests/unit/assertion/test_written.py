@@ -18,9 +18,10 @@ from mongoshot.comparison.difference import Changes, compare
 from mongoshot.comparison.documents import Value
 from mongoshot.comparison.expectation.rules import make_rules
 from mongoshot.comparison.inline.matchers import within
-from mongoshot.comparison.provenance import Family, Provenance
+from mongoshot.comparison.provenance import Provenance
 from mongoshot.comparison.sameness import Rule
 from mongoshot.errors import UsageError
+from mongoshot.snapshot.occurrences import Family
 
 if TYPE_CHECKING:
     from tests.conftest import MakeState

@@ -6,7 +6,8 @@ import pytest
 from bson import ObjectId
 from bson.binary import Binary, UuidRepresentation
 
-from mongoshot.comparison.provenance import Family, Provenance
+from mongoshot.comparison.provenance import Provenance
+from mongoshot.snapshot.occurrences import Family
 
 #: Seconds since 1970, and so many milliseconds more: 12:00:00.400 to 12:00:02.600.
 BEGAN, ENDED = 1_790_000_000_400, 1_790_000_002_600

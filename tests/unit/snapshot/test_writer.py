@@ -23,8 +23,9 @@ from mongoshot.errors import (
 )
 from mongoshot.snapshot.directory import Snapshot
 from mongoshot.snapshot.model import Collection
+from mongoshot.snapshot.placing import check_target
 from mongoshot.snapshot.profile import Profile
-from mongoshot.snapshot.writer import JSON_LIMIT, check_format, check_target, write_snapshot
+from mongoshot.snapshot.writer import JSON_LIMIT, check_format, write_snapshot
 
 if TYPE_CHECKING:
     from tests.conftest import MakeCollection, MakeState

@@ -18,10 +18,11 @@ from typing import TypeAlias
 
 from mongoshot.comparison.documents import Value, identity_of
 from mongoshot.comparison.expectation.canonical import canonical_order
-from mongoshot.comparison.provenance import Family, Provenance
+from mongoshot.comparison.provenance import Provenance
 from mongoshot.snapshot.elements import BINARY, DATE, OBJECT_ID
 from mongoshot.snapshot.encoding.placeholders import placeholder, replacing
 from mongoshot.snapshot.encoding.style import Style
+from mongoshot.snapshot.occurrences import Family
 
 Tree: TypeAlias = "dict[str, Tree] | list[Tree] | Value | str | int"
 #: Write a part of an expectation in a style.

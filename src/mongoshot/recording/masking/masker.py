@@ -58,22 +58,31 @@ class Masker:
         self._key = key
         self._findings: dict[str, Findings] = {}
         self._hints: dict[str, Hints] = {}
-        bound = bind_masks(policy, Cipher(key or b""))
+        self._bound = bind_masks(policy, Cipher(key or b""))
         _check_names(policy, definitions)
-        self._plans = {
-            name: Plan(policy, definition, bound) for name, definition in definitions.items()
-        }
-        for name, plan in self._plans.items():
-            if definitions[name].type == "timeseries":
-                _check_time_series(plan)
-            else:
-                plan.check_indexes()
-            self._scan_definition(definitions[name], plan)
-
-        self._definitions = definitions
+        self._plans: dict[str, Plan] = {}
+        self._definitions: dict[str, Definition] = {}
+        for definition in definitions.values():
+            self.include(definition)
 
     def __repr__(self) -> str:
         return f"Masker({len(self._policy.rules)} rules)"
+
+    def include(self, definition: Definition) -> None:
+        """Take one collection more; of one that is known, the plan stays as it is.
+
+        Raises UsageError as at the beginning.
+        """
+        name = definition.name
+        if name in self._plans:
+            return
+        plan = self._plans[name] = Plan(self._policy, definition, self._bound)
+        self._definitions[name] = definition
+        if definition.type == "timeseries":
+            _check_time_series(plan)
+        else:
+            plan.check_indexes()
+        self._scan_definition(definition, plan)
 
     def mask(self, collection: Collection) -> Collection:
         """Return a collection whose chunks are masked while they are read, in order of `_id`.
@@ -86,6 +95,23 @@ class Masker:
         if self._findings.get(f"{collection.name}\0"):
             definition = Definition(definition.name, definition.type)  # not even until `check`
         return Collection(definition, partial(self._chunks, collection, plan))
+
+    def mask_document(self, collection: str, document: bytes) -> bytes:
+        """Mask one document more of a collection; b"" where something in it may not be written.
+
+        `check_documents` tells.
+        """
+        plan, definition = self._plans[collection], self._definitions[collection]
+        findings = self._findings.setdefault(collection, Findings(plan.root.shown))
+        hints = self._hints.setdefault(collection, Hints(plan.root))
+        alone = Collection(definition, lambda: iter((document,)))
+        return b"".join(self._masked(alone, plan, findings, hints))
+
+    def check_documents(self) -> None:
+        """Raise UnmaskedError where a document holds something that may not be written."""
+        raise_unmasked(
+            [line for name in sorted(self._findings) for line in self._findings[name].lines()], []
+        )
 
     def check(self) -> None:
         """Raise UnmaskedError where what was read holds something that may not be written.
@@ -125,6 +151,10 @@ class Masker:
     def unlike_ends(self, references: Iterable[Reference]) -> list[str]:
         """Return a line for each reference whose ends have not the same mask."""
         return unlike_ends(references, self._plans)
+
+    def rewrites(self, collection: str) -> bool:
+        """Tell whether a rule may change documents of a collection."""
+        return not self._plans[collection].idle
 
     def changes(self, collection: str, keys: Sequence[str]) -> bool:
         """Tell whether a field, its path given without arrays, has a mask."""

@@ -18,9 +18,10 @@ from mongoshot.comparison.expectation.model import parse_expectation
 from mongoshot.comparison.expectation.renumbering import renumber
 from mongoshot.comparison.expectation.report import describe, report
 from mongoshot.comparison.expectation.writing import changes_to_text
-from mongoshot.comparison.provenance import Family, Provenance
+from mongoshot.comparison.provenance import Provenance
 from mongoshot.errors import ExpectationError, NotRepresentableError
 from mongoshot.snapshot.encoding.placeholders import read_placeholder, written_placeholder
+from mongoshot.snapshot.occurrences import Family
 
 if TYPE_CHECKING:
     from tests.conftest import MakeState

@@ -1,0 +1,69 @@
+"""Documents as they came to be, one after the other, by collection and id."""
+
+from __future__ import annotations
+
+import tempfile
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from mongoshot.snapshot.lookup import DocumentIndex
+from mongoshot.snapshot.model import Definition
+
+#: Bytes of documents up to which they are kept in memory.
+_SPOOLED = 8 << 20
+
+#: Opens the documents of a collection as they were before.
+Original = Callable[[], DocumentIndex]
+
+
+class Images:
+    """Keep documents, the newest of each id; beyond 8 MiB on disk, without a name there."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._file = tempfile.SpooledTemporaryFile(_SPOOLED)  # noqa: SIM115 - see finalize
+        weakref.finalize(self, self._file.close)
+        self._end = 0
+
+    def keep(self, document: bytes) -> tuple[int, int]:
+        """Keep a document; return where it is."""
+        place = self._end, len(document)
+        self._file.seek(self._end)
+        self._file.write(document)
+        self._end += len(document)
+        return place
+
+    def at(self, place: tuple[int, int]) -> bytes:
+        """Return the document at a place."""
+        self._file.seek(place[0])
+        return self._file.read(place[1])
+
+
+@dataclass(slots=True)
+class Following:
+    """Follow what becomes of one collection: its definition, and its documents that were written.
+
+    `original` opens what it held before, None where it was made since. `places` are where the
+    newest images are kept, None for documents that are gone.
+    """
+
+    definition: Definition
+    images: Images
+    original: Original | None = None
+    places: dict[bytes, tuple[int, int] | None] = field(default_factory=dict)
+
+    def put(self, identity: bytes, document: bytes | None) -> None:
+        """Note what became of a document; None: it is gone."""
+        self.places[identity] = None if document is None else self.images.keep(document)
+
+    def get(self, identity: bytes) -> bytes | None:
+        """Return a document as it is by now; None where there is none."""
+        if identity in self.places:
+            place = self.places[identity]
+            return None if place is None else self.images.at(place)
+        return self.original().find([identity]).get(identity) if self.original else None
+
+    def written(self, identities: Iterable[bytes]) -> Iterator[tuple[bytes, bytes | None]]:
+        """Give what became of documents, None for those that are gone."""
+        return ((identity, self.get(identity)) for identity in identities)

@@ -1,0 +1,190 @@
+"""Putting a snapshot in its place: one step at the end, and what was there until then stays."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import psutil
+
+from mongoshot.errors import (
+    FormatVersionError,
+    SnapshotDamagedError,
+    SnapshotError,
+    SnapshotExistsError,
+    SnapshotNotFoundError,
+)
+from mongoshot.snapshot.directory import Snapshot, check_name, left_over
+from mongoshot.snapshot.manifest import (
+    MANIFEST_NAME,
+    FileEntry,
+    Manifest,
+    Origin,
+    looks_like_manifest,
+)
+from mongoshot.snapshot.packing import encoding_of
+
+
+def check_target(path: Path, *, replace: bool) -> Snapshot | None:
+    """Raise unless a snapshot may be written at `path`; return the one that it would replace.
+
+    Raises SnapshotExistsError where one is there and not to be replaced, and SnapshotError where
+    something else is there.
+    """
+    check_name(path.name)
+    try:
+        existing = Snapshot.load(path)
+    except SnapshotNotFoundError as error:
+        if path.exists() and any(path.iterdir() if path.is_dir() else [path]):
+            raise _not_replaceable(path, error) from None
+        return None
+    except (SnapshotDamagedError, FormatVersionError) as error:
+        if not _was_snapshot(path):
+            raise _not_replaceable(path, error) from None
+        if not replace:
+            raise SnapshotExistsError(
+                f"the snapshot {path} is already there, but cannot be read ({error});"
+                " add --replace to capture it anew, and the options that it was captured with: they"
+                " cannot be read either"
+            ) from None
+        return None
+    if not replace:
+        raise SnapshotExistsError(
+            f"the snapshot {path} is already there (revision {existing.manifest.revision},"
+            f" captured {existing.manifest.origin.captured_at}); add --replace to capture it anew"
+        )
+    return existing
+
+
+def _was_snapshot(path: Path) -> bool:
+    # Other programs have a manifest.json too, and a directory of theirs is nobody's to replace.
+    try:
+        return looks_like_manifest((path / MANIFEST_NAME).read_bytes())
+    except OSError:
+        return False
+
+
+def _not_replaceable(path: Path, error: SnapshotError) -> SnapshotExistsError:
+    return SnapshotExistsError(
+        f"{path} is there and cannot be replaced as a snapshot ({error}):"
+        " choose another name, or remove it"
+    )
+
+
+@contextlib.contextmanager
+def aside_of(path: Path) -> Iterator[Path]:
+    """Make a directory beside `path` for the files of a snapshot, and remove it in the end.
+
+    Removes what killed writers of this name have left.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_left_over(path)
+    aside = path.parent / f".{path.name}.{os.getpid()}.partial"
+    aside.mkdir()
+    try:
+        yield aside
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def number_revision(
+    name: str, existing: Snapshot | None, origin: Origin, files: tuple[FileEntry, ...]
+) -> Manifest:
+    """Count the revision up where the snapshot holds something else than the one before."""
+    if existing is None:
+        return Manifest(name, 1, origin, files)
+    same = Manifest(name, existing.manifest.revision, origin, files)
+    if same.digest == existing.digest:
+        return same
+    return Manifest(name, same.revision + 1, origin, files)
+
+
+def commit(snapshot: Snapshot, path: Path, existing: Snapshot | None) -> None:
+    """Write the manifest of a snapshot whose files lie aside, and put all of it at `path`."""
+    aside = snapshot.path
+    write_synced(aside / MANIFEST_NAME, snapshot.manifest.to_json().encode())
+    sync_directory(aside)
+    Snapshot.load(aside)
+    _put_in_place(aside, path, existing)
+
+
+def _put_in_place(aside: Path, path: Path, existing: Snapshot | None) -> None:
+    """Swap the new directory in; the next load heals a swap that was killed half-way."""
+    if not path.exists() or not any(path.iterdir()):
+        aside.replace(path)
+        sync_directory(path.parent)
+        return
+    for entry in path.iterdir():
+        # A README or notes that somebody keeps there are not ours to drop.
+        if not _is_ours(entry, existing) and not (aside / entry.name).exists():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.copytree(entry, aside / entry.name, symlinks=True)
+            else:
+                shutil.copy2(entry, aside / entry.name, follow_symlinks=False)
+    replaced = path.parent / f".{path.name}.{os.getpid()}.replaced"
+    path.rename(replaced)
+    try:
+        aside.rename(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            replaced.rename(path)
+        raise
+    sync_directory(path.parent)
+    # Half removed it must not be healed back, so that it loses its name before its files.
+    replaced.rename(aside)
+
+
+def _is_ours(entry: Path, existing: Snapshot | None) -> bool:
+    if existing is None:  # its manifest is damaged, and does not tell
+        return encoding_of(entry.name) in {".json", ".bson"} and entry.is_file()
+    named = {file.name for file in existing.manifest.files} | {MANIFEST_NAME}
+    if existing.manifest.recording is not None:
+        named.add(existing.manifest.recording.name)
+    return entry.name in named
+
+
+def _remove_left_over(path: Path) -> None:
+    """Remove what killed writers of this name left beside it; a living one's is not touched."""
+    for left, pid in [*left_over(path, "partial"), *left_over(path, "replaced")]:
+        if pid == os.getpid() or not psutil.pid_exists(pid):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def write_synced(path: Path, data: bytes) -> None:
+    """Write a file that is on the disk on return."""
+    with path.open("wb") as file:
+        file.write(data)
+        sync(file)
+
+
+def sync(file: BinaryIO) -> None:
+    """Wait until a file is on the disk."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def sync_directory(path: Path) -> None:
+    """Wait until the names in a directory are on the disk."""
+    # A rename is durable once its directory is; Windows has no such handle and needs none.
+    with contextlib.suppress(PermissionError):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@contextlib.contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Translate what goes wrong when the snapshot at `path` is written to SnapshotError."""
+    try:
+        yield
+    except OSError as error:
+        raise SnapshotError(
+            f"cannot write the snapshot {path}: {error.strerror or error}; what was there before is"
+            " as it was; make room, or name another place with --snapshots-path"
+        ) from error

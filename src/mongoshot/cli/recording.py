@@ -72,8 +72,10 @@ def record(
     from mongoshot.recording.capture import Conduct
     from mongoshot.recording.program.record import record_program
     from mongoshot.recording.request import Request
+    from mongoshot.snapshot.directory import check_name
     from mongoshot.snapshot.placing import check_target
 
+    check_name(name)
     path = snapshots_path / name
     check_target(path, replace=replace)
     skeleton = Skeleton.of(name, test)

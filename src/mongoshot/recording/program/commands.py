@@ -96,13 +96,22 @@ def changed_definition(
 
 def _made_indexes(verb: str, fields: Mapping[bytes, tuple[int, bytes]]) -> Iterator[bytes]:
     if verb == "createIndexes":
-        rest = [(key, *value) for key, value in fields.items() if key != verb.encode()]
-        # As the server lists them: the version, the key and the name first.
-        rest.sort(key=lambda each: (b"v", b"key", b"name", each[0]).index(each[0]))
-        yield framed(b"".join(bytes((kind,)) + key + b"\0" + raw for key, kind, raw in rest))
-    else:
-        array = fields[b"indexes"][1]
-        yield from (array[s:e] for kind, _, s, e in iterate_elements(array) if kind == DOCUMENT)
+        yield _as_listed((key, *value) for key, value in fields.items() if key != verb.encode())
+        return
+    array = fields[b"indexes"][1]
+    for kind, _, start, end in iterate_elements(array):
+        if kind == DOCUMENT:
+            index = array[start:end]
+            yield _as_listed(
+                (key, type_, index[s:e]) for type_, key, s, e in iterate_elements(index)
+            )
+
+
+def _as_listed(members: Iterable[tuple[bytes, int, bytes]]) -> bytes:
+    """Make an index of its members as the server lists it: version, key and name come first."""
+    first = (b"v", b"key", b"name")
+    ordered = sorted(members, key=lambda each: (*first, each[0]).index(each[0]))
+    return framed(b"".join(bytes((kind,)) + key + b"\0" + raw for key, kind, raw in ordered))
 
 
 def _members(index: bytes) -> frozenset[tuple[int, bytes, bytes]]:

@@ -13,7 +13,6 @@ from typing import Any
 import bson
 import pytest
 from bson.binary import UuidRepresentation
-from pymongo import InsertOne, UpdateMany, UpdateOne
 from pymongo.errors import PyMongoError
 
 from mongoshot import compare, restore
@@ -128,7 +127,7 @@ class Writer:
     def write(self) -> None:
         name = self.random.choice(("orders", "orders", "carts", "made"))
         collection = self.database[name]
-        match self.random.randrange(12):
+        match self.random.randrange(11):
             case 0 | 1:
                 collection.update_one(
                     {"_id": self.random.randrange(30)}, self.update(), upsert=True
@@ -160,20 +159,14 @@ class Writer:
                 collection.aggregate([{"$match": {"_id": {"$gt": 5}}}, {"$out": "summary"}])
             case 10:
                 self.database["made"].drop()
-            case 11:
-                collection.bulk_write(
-                    [
-                        InsertOne(self.document() | {"_id": bson.ObjectId()}),
-                        UpdateOne({"_id": 3}, {"$set": {"a": self.value()}}, upsert=True),
-                        UpdateMany({}, {"$set": {"u": self.value()}}),
-                    ]
-                )
 
     def run(self, writes: int) -> None:
         for _ in range(writes):
             # The server takes no path through a number, and no two indexes alike.
             with contextlib.suppress(PyMongoError):
                 self.write()
+            # The oplog does not tell two updateMany apart, but for what is between them.
+            self.database["borders"].insert_one({})
             self.states.append(frozen(self.database))
 
 
@@ -195,16 +188,18 @@ def test_many_random_writes_are_told_to_the_byte(
 def check_random_writes(database: Database, record: Record, seed: int, writes: int) -> None:
     writer = Writer(database, seed)
     database["orders"].insert_many([{"_id": n, "a": [n], "u": {"d": n}} for n in range(30)])
+    database.create_collection("borders")
     performance = record(database, lambda _: writer.run(writes))
     assert performance.untold == ""
-    last = at_step(performance.snapshot, -1)
-    assert not compare(last, writer.states[-1])
-    # Each state on the way is one of the steps, in their order. Between two of them may be more: a
-    # bulk write is several, and so is the collection that a first insert makes.
-    steps = [at_step(performance.snapshot, n) for n in range(steps_of(performance) + 1)]
-    at = 0
-    for state in writer.states:
-        at = next(n for n in range(at, len(steps)) if not compare(steps[n], state))
+    borders, since = list[int](), 0
+    for write in read_writes(performance.snapshot):
+        if write.collection == "borders" and write.kind == "insert":
+            # One of the command, and one of the collection that it may have made.
+            assert write.step - since <= 3
+            borders.append(since := write.step)
+    for step, state in zip(borders, writer.states, strict=True):
+        difference = compare(at_step(performance.snapshot, step), state)
+        assert not difference, f"step {step}: {difference}"
 
 
 @pytest.fixture

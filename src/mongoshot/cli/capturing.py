@@ -259,9 +259,11 @@ class _Asking:
             return  # nobody can use it as it is
         before, now = existing.manifest.origin.recipe, new.manifest.origin.recipe
         masks = masked_otherwise(before.get("masking", {}), now.get("masking", {}))
-        if not changes and not masks:
+        recording = existing.manifest.recording
+        lost = [f"{count_text(recording.steps, 'recorded step')} less"] if recording else []
+        if not changes and not masks and not lost:
             return  # it is kept in another way, or what it was chosen from looks otherwise
-        difference = "; ".join([summarize(changes) if changes else "no document", *masks])
+        difference = "; ".join([summarize(changes) if changes else "no document", *masks, *lost])
         self.difference = f"changed since revision {existing.manifest.revision}: {difference}"
         if self._is_sure:
             return

@@ -8,7 +8,6 @@ import resource
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -270,9 +269,8 @@ def test_an_unreachable_server(
     address = request.getfixturevalue(kind)
     before = contents(captured)
     url = f"mongodb://someone:s3cret@{address}/shop"
-    started = time.monotonic()
-    done = run("capture", "orders", "--replace", "--db-url", url)
-    assert time.monotonic() - started < 5
+    # Half of what the driver would wait by itself.
+    done = run("capture", "orders", "--replace", "--db-url", url, timeout=15)
     said = refused(done, "does not answer", f"someone:***@{address}", "--db-url")
     assert "s3cret" not in said
     assert contents(captured) == before

@@ -121,6 +121,17 @@ def test_a_step_that_is_not_there(
     refused(run("diff", f"{captured.name}@1", "pay"), "has no steps", "mongoshot record orders --")
 
 
+def test_a_capture_in_its_place_asks_before_it_takes_the_steps_away(
+    run: Run, refused: Callable[..., str], where: list[str], tmp_path: Path
+) -> None:
+    nothing = [sys.executable, "-c", "pass"]
+    assert run("record", "pay", *where, "--", *nothing).returncode == 0
+    refused(run("capture", "pay", *where), "is no terminal to ask at", "--yes")
+    done = run("capture", "pay", "--yes", *where)
+    assert "changed since revision 1: no document; 0 recorded steps less" in done.stdout
+    assert not (tmp_path / "snapshots" / "pay" / "recording.jsonl").exists()
+
+
 def test_a_program_that_fails_leaves_nothing(
     run: Run, refused: Callable[..., str], where: list[str], program: list[str], tmp_path: Path
 ) -> None:

@@ -49,7 +49,7 @@ from mongoshot.snapshot.packing import (
 #: Bytes beyond which no document goes: the server's own limit, 16 MiB and 16 KiB, and a margin.
 _LARGEST_DOCUMENT = 17 << 20
 #: Bytes of such a document as Extended JSON, at most: a byte of BSON becomes less than twelve.
-_LONGEST_LINE = 12 * _LARGEST_DOCUMENT
+LONGEST_LINE = 12 * _LARGEST_DOCUMENT
 
 _REMEDY = "take it from version control again, or capture the scenario anew with --replace"
 
@@ -309,7 +309,7 @@ def bson_chunks(
 
 def _json_documents(file: IO[bytes], path: Path) -> Iterator[bytes]:
     # Packed, a line without an end may be a small file.
-    for number, line in enumerate(iter(partial(file.readline, _LONGEST_LINE), b""), 1):
+    for number, line in enumerate(iter(partial(file.readline, LONGEST_LINE), b""), 1):
         if not line.strip():
             continue
         try:

@@ -6,11 +6,11 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from mongoshot.errors import SnapshotDamagedError, StepError
-from mongoshot.snapshot.directory import Snapshot, load_scenario, reading
+from mongoshot.snapshot.directory import LONGEST_LINE, Snapshot, load_scenario, reading
 from mongoshot.snapshot.elements import document_id
 from mongoshot.snapshot.manifest import MANIFEST_NAME, RecordingEntry
 from mongoshot.snapshot.model import Collection, Definition, join_documents
@@ -65,7 +65,8 @@ def _located(path: Path, recording: RecordingEntry) -> Iterator[tuple[Write, int
     """Read each write with the offset of its line."""
     digest, offset, step, number = hashlib.sha256(), 0, 0, 0
     with reading(path), path.open("rb") as file:
-        for number, line in enumerate(file, 1):
+        # A line without an end is no reason to read all of it.
+        for number, line in enumerate(iter(partial(file.readline, LONGEST_LINE), b""), 1):
             write = parse_write(line, f"{path}, line {number}")
             if not step <= write.step <= step + 1:
                 raise SnapshotDamagedError(

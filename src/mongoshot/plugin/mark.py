@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pytest
+
+from mongoshot.plugin.errors import one_line
+
+if TYPE_CHECKING:
+    from mongoshot.config import RecordMode
 
 NAME = "scenario"
 
 HELP = (
-    "scenario(*names, readonly=False): stage the database from these scenarios before the test,"
-    " laid over each other in order; the nearest of function, class and module counts; with"
-    " readonly=True a test that changes anything fails"
+    "scenario(*names, readonly=False, record=MODE, source_url=URL, source_name=DB): stage the"
+    " database from these scenarios before the test, laid over each other in order; the nearest of"
+    " function, class and module counts; with readonly=True a test that changes anything fails;"
+    " the others count before --scenario-record and its like"
 )
+
+_SOURCE = ("source_url", "source_name")
 
 
 @dataclass(frozen=True, slots=True)
 class ScenarioMark:
     """Say what a test starts from: `names` laid over each other; none is an empty database.
 
-    `readonly` says that the test must not change anything.
+    `readonly` says that the test must not change anything; the others, where they are not None,
+    count before the options of these names.
     """
 
     names: tuple[str, ...] = ()
     readonly: bool = False
+    record: RecordMode | None = None
+    source_url: str | None = None
+    source_name: str | None = None
 
 
 def read_mark(item: pytest.Item) -> ScenarioMark:
@@ -32,13 +45,32 @@ def read_mark(item: pytest.Item) -> ScenarioMark:
     if marker is None:
         return ScenarioMark()
     named = bool(marker.args) and all(isinstance(name, str) for name in marker.args)
-    if not named or marker.kwargs.keys() - {"readonly"}:
+    if not named or marker.kwargs.keys() - {"readonly", "record", *_SOURCE}:
         pytest.fail(
             "the marker scenario takes one or more names of scenarios, each a string, and"
-            ' readonly: @pytest.mark.scenario("shop", readonly=True)',
+            " readonly, record, source_url and source_name:"
+            ' @pytest.mark.scenario("shop", readonly=True)',
             pytrace=False,
         )
-    return ScenarioMark(marker.args, bool(marker.kwargs.get("readonly")))
+    url, database = (_text(marker, key) for key in _SOURCE)
+    readonly = bool(marker.kwargs.get("readonly"))
+    return ScenarioMark(marker.args, readonly, _record(marker), url, database)
+
+
+def _record(marker: pytest.Mark) -> RecordMode | None:
+    if (mode := marker.kwargs.get("record")) is None:
+        return None
+    from mongoshot.config import record_mode
+
+    with one_line():
+        return record_mode("record in the marker scenario", mode)
+
+
+def _text(marker: pytest.Mark, key: str) -> str | None:
+    value = marker.kwargs.get(key)
+    if value is None or (isinstance(value, str) and value):
+        return value
+    pytest.fail(f"{key} in the marker scenario should be a string that is not empty", pytrace=False)
 
 
 def is_readonly(item: pytest.Item) -> bool:

@@ -136,9 +136,9 @@ class Project:
 class Settings:
     """Hold every option, decided.
 
-    `db_url` is None where an embedded mongod is to be used, `source_url` and `source_name` where
-    nothing says what to capture from. `record_said` names what the mode of recording is from: a
-    flag, a variable, an ini key, or "" where nothing says it.
+    `db_url` is None where an embedded mongod is to be used, `scenario_source_url` and
+    `scenario_source_name` where nothing says what to capture from. `scenario_record_said` names
+    what the mode of recording is from: a flag, a variable, an ini key, "" for the default.
     """
 
     db_url: str | None
@@ -148,10 +148,10 @@ class Settings:
     templates_path: Path = Path(DEFAULT_TEMPLATES)
     scenario_databases: int = int(DEFAULT_SCENARIO_DATABASES)
     natural_order: NaturalOrder = "small"
-    record: RecordMode = "none"
-    record_said: str = ""
-    source_url: str | None = None
-    source_name: str | None = None
+    scenario_record: RecordMode = "none"
+    scenario_record_said: str = ""
+    scenario_source_url: str | None = None
+    scenario_source_name: str | None = None
 
 
 def resolve(
@@ -189,10 +189,10 @@ def resolve(
         templates_path=root / (values["templates-path"] or DEFAULT_TEMPLATES),
         scenario_databases=_whole_number("scenario-databases", values["scenario-databases"]),
         natural_order=_natural_order(values["natural-order"]),
-        record=record_mode(said["scenario-record"], values["scenario-record"]),
-        record_said=said["scenario-record"],
-        source_url=values["scenario-source-url"],
-        source_name=values["scenario-source-name"],
+        scenario_record=record_mode(said["scenario-record"], values["scenario-record"]),
+        scenario_record_said=said["scenario-record"],
+        scenario_source_url=values["scenario-source-url"],
+        scenario_source_name=values["scenario-source-name"],
     )
 
 

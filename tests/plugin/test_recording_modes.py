@@ -257,16 +257,16 @@ def test_without_a_source_it_says_how_to_name_one(
     result.stdout.fnmatch_lines(["*names no database*--scenario-source-name*"])
 
 
+@pytest.mark.usefixtures("shop")
 def test_a_source_that_does_not_answer_is_one_line_at_the_tests_that_need_it(
     pytester: pytest.Pytester, run: Run
 ) -> None:
     pytester.makepyfile(
         USES_SHOP
         + """
-    @pytest.mark.scenario("shop")
-    def test_again(db): ...
-
-    def test_empty(db): ...
+    @pytest.mark.scenario("new")
+    @pytest.mark.parametrize("time", range(2))
+    def test_new(db, time): ...
         """
     )
     url = "mongodb://me:s3cret@127.0.0.1:1/shop?serverSelectionTimeoutMS=50"
@@ -389,27 +389,24 @@ def test_captured_anew_and_kept(
 
 
 @pytest.mark.parametrize(
-    ("body", "arguments", "why"),
+    ("last", "arguments", "why"),
     [
-        ("assert 0", (), "as *::test_it failed"),
-        ("pytest.skip()", (), "as *::test_it was skipped"),
-        ("request.addfinalizer(lambda: 1 / 0)", (), "as *::test_it failed"),
-        ("import os; os._exit(1)", ("-n", "1"), "as a worker of the run crashed"),
-        ("raise KeyboardInterrupt", (), "as the run was stopped before its end"),
-        ("pytest.exit('enough', returncode=0)", (), "as the run was stopped before its end"),
-        ("...", ("-x", "test_one.py", "test_unrelated.py"), "as the run was stopped before*"),
+        ("import os; os._exit(1)", ("-n", "1"), "a worker of the run crashed"),
+        ("raise KeyboardInterrupt", (), "the run was stopped before its end"),
+        ("pytest.exit('enough', returncode=0)", (), "the run was stopped before its end"),
+        ("assert 0", ("-x",), "the run was stopped before its end"),
         (
             "...",
-            ("--continue-on-collection-errors", "test_one.py", "test_broken.py"),
-            "as test_broken.py could not be collected",
+            ("--continue-on-collection-errors", "test_broken.py"),
+            "test_broken.py could not be collected",
         ),
     ],
 )
-def test_captured_anew_and_not_kept(
+def test_nothing_is_kept_of_a_run_that_was_cut(
     pytester: pytest.Pytester,
     rewrite: Run,
     recorded: Path,
-    body: str,
+    last: str,
     arguments: tuple[str, ...],
     why: str,
 ) -> None:
@@ -418,26 +415,24 @@ def test_captured_anew_and_not_kept(
         test_one=f"""
         import pytest
 
-        pytestmark = pytest.mark.scenario("shop")
-
-        def test_passes(db):
+        @pytest.mark.scenario("shop")
+        def test_shop(db):
             assert db.orders.find_one({{"_id": 1}})["total"] == 6
 
-        def test_it(db, request):
-            {body}
+        def test_another():
+            {last}
         """,
-        test_unrelated="def test_fails(): assert 0",
         test_broken="import nothing_of_that_name",
     )
 
-    result = rewrite(*(arguments if "test_one.py" in arguments else ("test_one.py", *arguments)))
+    result = rewrite("test_one.py", *arguments)
 
-    result.stdout.fnmatch_lines([f"mongoshot: captured snapshots/shop anew*; not kept, {why}"])
+    result.stdout.fnmatch_lines([f"mongoshot: captured snapshots/shop anew*; not kept, as {why}"])
     assert files(recorded) == before
     assert left_aside(pytester) == []
 
 
-def test_a_test_that_fails_with_others_keeps_none_of_its_own(
+def test_what_a_test_that_did_not_pass_has_used_is_not_kept(
     pytester: pytest.Pytester, rewrite: Run, recorded: Path
 ) -> None:
     pytester.makepyfile(
@@ -447,16 +442,34 @@ def test_a_test_that_fails_with_others_keeps_none_of_its_own(
         @pytest.mark.scenario("shop")
         def test_shop(db): ...
 
-        @pytest.mark.scenario("new", record="rewrite")
-        def test_new(db):
+        @pytest.mark.scenario("failing", record="rewrite")
+        def test_fails(db):
             assert 0
+
+        @pytest.mark.scenario("shop", "skipping")
+        def test_another(db): ...
+
+        @pytest.mark.scenario("skipping")
+        def test_skips(db):
+            pytest.skip()
+
+        @pytest.mark.scenario("ending")
+        def test_ends(db, request):
+            request.addfinalizer(lambda: 1 / 0)
         """
     )
     result = rewrite()
-    result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["*snapshots/shop anew*; kept, *", "*new anew*; not kept, as *"])
+    result.assert_outcomes(passed=3, failed=1, skipped=1, errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*snapshots/shop anew*; kept, *",
+            "*failing anew*; not kept, as *::test_fails failed",
+            "*skipping anew*; not kept, as *::test_skips was skipped",
+            "*ending anew*; not kept, as *::test_ends failed",
+        ]
+    )
     assert total_of_first(recorded) == 6
-    assert not (recorded.parent / "new").exists()
+    assert [path.name for path in recorded.parent.iterdir()] == ["shop"]
 
 
 def test_the_recipe_is_that_of_the_scenario(

@@ -150,7 +150,9 @@ class Recording:
         found: set[str] = set()
         for item in session.items:
             marker = item.get_closest_marker(NAME)
-            if marker is None or (settings.record != "rewrite" and "record" not in marker.kwargs):
+            if marker is None or (
+                settings.scenario_record != "rewrite" and "record" not in marker.kwargs
+            ):
                 continue
             try:
                 marked = read_mark(item)

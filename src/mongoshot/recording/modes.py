@@ -47,15 +47,15 @@ def decide(
 
     In CI nothing is recorded but what was typed there; that nothing is, a marker may say anywhere.
     """
-    url, name = url or settings.source_url, name or settings.source_name
+    url, name = url or settings.scenario_source_url, name or settings.scenario_source_name
     if place.ci is None:
-        return Wish(record or settings.record, url, name)
-    mode: RecordMode = settings.record if place.typed and record != "none" else "none"
+        return Wish(record or settings.scenario_record, url, name)
+    mode: RecordMode = settings.scenario_record if place.typed and record != "none" else "none"
     said = ""
     if record is not None:
         said = f"the marker says {record}" if record != "none" else ""
-    elif settings.record != "none" and not place.typed:
-        said = f"{settings.record_said} says {settings.record}"
+    elif settings.scenario_record != "none" and not place.typed:
+        said = f"{settings.scenario_record_said} says {settings.scenario_record}"
     if said:
         said += (
             f", which does not count in CI ({place.ci} is set): there, only {FLAG} on the command"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mongoshot.errors import CommandError
+from mongoshot.errors import ServerError
 from mongoshot.server.connection import Client, translated
 
 
@@ -42,13 +42,13 @@ def _identity(client: Client) -> Any:
         with translated("ask for the id of the replica set"):
             config = client.admin.command("replSetGetConfig")["config"]
         return config.get("settings", {}).get("replicaSetId")
-    except CommandError:
+    except ServerError:
         pass  # no replica set, or not for this user
     try:
         with translated("ask for the id of the cluster"):
             version = client["config"]["version"].find_one()
         return (version or {}).get("clusterId")
-    except CommandError:
+    except ServerError:
         return None
 
 

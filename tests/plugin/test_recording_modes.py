@@ -491,14 +491,20 @@ def test_the_recipe_is_that_of_the_scenario(
             assert set(db.list_collection_names()) == {"orders"}
 
         @pytest.mark.scenario("imported")
-        def test_imported(db): ...
+        def test_imported(db):
+            assert db.orders.count_documents({}) == 2
         """
     )
 
     result = rewrite()
 
-    result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["*'imported' was imported, not captured*--replace*"])
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "mongoshot: captured snapshots/shop anew*; kept, changed *",
+            "mongoshot: imported was not captured anew, as it was imported",
+        ]
+    )
     kept = Snapshot.load(shop).manifest
     assert kept.origin.recipe["collections"] == ["orders"]
     assert {file.name for file in kept.files} == {"orders.bson", "orders.metadata.json"}

@@ -8,6 +8,7 @@ test's setup also says which scenarios the test uses, and what was captured for 
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -65,6 +66,7 @@ class Recording:
         self._users: dict[str, set[str]] = {}  # tests by the scenario captured anew
         self._unmet: dict[str, str] = {}  # what became of tests that have not passed
         self._under_way: set[str] = set()
+        self._left: set[str] = set()  # what was not captured anew, and why
         self._broken = ""
         self._has_ended = False
         self._lines: list[str] = []
@@ -97,21 +99,21 @@ class Recording:
         Raises SnapshotNotFoundError where one is missing and nothing says that it may be captured,
         and whatever a capture raises.
         """
-        said: dict[str, list[Any]] = {"uses": [], "captured": []}
+        said: dict[str, list[Any]] = {"uses": [], "captured": [], "left": []}
         item.stash[self._SAID] = said
         if not marked.names or self._run is None:
             return
         target, anew = self._run
         wish = self._wish(target.settings, marked)
-        for name in marked.names:
+        for name in map(_directory, marked.names):
             if name in anew:
                 said["uses"].append(name)
                 _check_source(name, wish, anew[name])
             if name not in self._there:
-                self._see_to(name, anew.get(name, wish), target, said["captured"])
+                self._see_to(name, anew.get(name, wish), target, said)
                 self._there.add(name)
 
-    def _see_to(self, name: str, wish: Wish, target: Target, captured: list[Any]) -> None:
+    def _see_to(self, name: str, wish: Wish, target: Target, said: dict[str, list[Any]]) -> None:
         """See that a scenario is there, once in a process; what failed is not tried again."""
         from mongoshot.errors import MongoshotError
 
@@ -121,8 +123,11 @@ class Recording:
             if wish.mode == "none":
                 _require(name, wish, target.settings)
                 return
-            from mongoshot.recording.scenarios import record_anew, record_missing
+            from mongoshot.recording.scenarios import record_anew, record_missing, why_not_anew
 
+            if wish.mode == "rewrite" and (reason := why_not_anew(name, target)):
+                said["left"].append(f"{name} was not captured anew, as {reason}")
+                return
             if wish.mode == "rewrite":
                 found = record_anew(name, wish, target, self._aside)
             else:
@@ -132,7 +137,7 @@ class Recording:
                 self._failed[name, wish] = error
             raise
         if found is not None:
-            captured.append({"anew": wish.mode == "rewrite"} | asdict(found))
+            said["captured"].append({"anew": wish.mode == "rewrite"} | asdict(found))
 
     def _wish(self, settings: Settings, marked: ScenarioMark) -> Wish:
         from mongoshot.recording.modes import Place, decide
@@ -160,13 +165,15 @@ class Recording:
                 continue  # which that test will say
             wish = self._wish(settings, marked)
             if wish.mode == "rewrite":
-                yield from ((name, wish) for name in marked.names if name not in found)
-                found.update(marked.names)
+                names = [_directory(name) for name in marked.names]
+                yield from ((name, wish) for name in names if name not in found)
+                found.update(names)
 
     def _find(self, directory: Path, anew: frozenset[str], name: str) -> Snapshot:
         from mongoshot.snapshot.directory import load_scenario
 
-        return load_scenario(name, self._aside if name in anew else directory)
+        is_anew = _directory(name) in anew and (self._aside / _directory(name)).is_dir()
+        return load_scenario(name, self._aside if is_anew else directory)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -219,6 +226,7 @@ class Recording:
             # The report of a worker is still to be sent: it stays as it is.
             captured = Captured(**{key: value for key, value in each.items() if key != "anew"})
             (self._made_anew if each["anew"] else self._captured).append(captured)
+        self._left.update(said["left"])
         for name in said["uses"]:
             self._users.setdefault(name, set()).add(test)
             self._under_way.add(test)
@@ -279,13 +287,18 @@ class Recording:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what was captured, and what of it was kept."""
         lines = [f"captured {self._shown(each)} from {each}" for each in self._captured]
-        lines += self._lines
+        lines += [*self._lines, *sorted(self._left)]
         lines += [note for each in (*self._captured, *self._made_anew) for note in each.notes]
         if lines:
             from mongoshot.comparison import printable
 
             for line in lines:
                 terminalreporter.write_line(f"mongoshot: {printable.one_line(line)}")
+
+
+def _directory(name: str) -> str:
+    """Return the name of a scenario without the step of a recording behind it, `import@3`."""
+    return re.sub(r"(?<=.)@[0-9]+\Z", "", name)
 
 
 def _require(name: str, wish: Wish, settings: Settings) -> None:

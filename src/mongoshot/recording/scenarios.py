@@ -106,12 +106,27 @@ def record_missing(name: str, wish: Wish, target: Target, locks: Path) -> Captur
     return None
 
 
+def why_not_anew(name: str, target: Target) -> str:
+    """Say why a scenario cannot be captured anew; "" where it can, or is not there.
+
+    Raises SnapshotDamagedError where nobody knows how it was captured.
+    """
+    try:
+        manifest = load_scenario(name, target.settings.snapshots_path).manifest
+    except SnapshotNotFoundError:
+        return ""
+    if "import" in manifest.origin.recipe:
+        return "it was imported"
+    # Beside a recording of `mongoshot record`, the state is what its steps began with.
+    return "it was recorded" if getattr(manifest, "recording", None) is not None else ""
+
+
 def record_anew(name: str, wish: Wish, target: Target, aside: Path) -> Captured | None:
     """Capture the scenario `name` as it was before, into the directory `aside` of the run.
 
     Returns None where another process of the run has. One that is not there yet is captured whole.
-    Raises SnapshotDamagedError where nobody knows how it was captured, UsageError where it was not,
-    and whatever a capture raises.
+    Raises SnapshotDamagedError where nobody knows how it was captured, and whatever a capture
+    raises.
     """
     check_name(name)
     _prepare(aside)
@@ -190,7 +205,7 @@ def _prepare(directory: Path) -> None:
 
 def _capture(path: Path, existing: Snapshot | None, wish: Wish, target: Target) -> Captured:
     name = path.name
-    request = _request(name, existing)
+    request = Request.from_recipe(existing.manifest.origin.recipe) if existing else Request()
     earlier = existing.manifest.origin.database if existing else None
     large = existing is not None and any(e.bytes > _TOO_MUCH for e in existing.manifest.files)
     started = time.perf_counter()
@@ -211,18 +226,6 @@ def _capture(path: Path, existing: Snapshot | None, wish: Wish, target: Target) 
         existing.digest if existing else None,
         tuple(_notes(name, recorded)),
     )
-
-
-def _request(name: str, existing: Snapshot | None) -> Request:
-    if existing is None:
-        return Request()
-    if "import" in existing.manifest.origin.recipe:
-        raise UsageError(
-            f"the scenario {name!r} was imported, not captured, and cannot be captured anew as it"
-            f" was; type: mongoshot capture {name} --replace --db-url URL --db-name DB, with the"
-            ' options that you want, or mark its tests with record="none"'
-        )
-    return Request.from_recipe(existing.manifest.origin.recipe)
 
 
 @contextlib.contextmanager
@@ -257,7 +260,7 @@ def _check_not_written_to(source: Database, target: Target) -> None:
     same = is_same_deployment(source.client, target.client)
     base = re.escape(target.settings.db_name)
     why = ""
-    if same and re.fullmatch(rf"{base}(_gw[0-9]+)?(__.*)?", source.name, re.DOTALL):
+    if same and re.fullmatch(rf"{base}(_[0-9]+)?(_gw[0-9]+)?(__.*)?", source.name, re.DOTALL):
         why = "the tests of this run write to it (--db-name)"
     elif _is_in_ledger(target.client[source.name] if same else source):
         why = "it is one that mongoshot overwrites, as its ledger there says"

@@ -168,29 +168,15 @@ def test_a_missing_scenario_names_the_commands(pytester: pytest.Pytester, run: R
     )
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (("--scenario-record", "onse"), "--scenario-record should be none, once or rewrite*'onse'"),
-        (
-            ("-o", "scenario-record=all"),
-            "the ini key scenario-record should be none, once or*'all'",
-        ),
-    ],
-)
-def test_a_misspelled_mode_lists_the_valid_ones(
-    pytester: pytest.Pytester, run: Run, arguments: tuple[str, ...], said: str
-) -> None:
+def test_a_misspelled_mode_lists_the_valid_ones(pytester: pytest.Pytester, run: Run) -> None:
     pytester.makepyfile(USES_SHOP)
-    result = run(*arguments)
+    result = run("-o", "scenario-record=all")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines([f"*{said}*"])
+    result.stdout.fnmatch_lines(["*the ini key scenario-record should be none, once or*'all'*"])
 
 
 @pytest.mark.usefixtures("shop")
-def test_a_marker_that_is_wrong_is_told_at_its_test(
-    pytester: pytest.Pytester, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_marker_that_is_wrong_is_told_at_its_test(pytester: pytest.Pytester, run: Run) -> None:
     pytester.makepyfile(
         """
         import pytest
@@ -213,8 +199,6 @@ def test_a_marker_that_is_wrong_is_told_at_its_test(
             "*source_url in the marker scenario should be a string that is not empty*",
         ]
     )
-    monkeypatch.setenv("SCENARIO_RECORD", "never")
-    run("-k", "right").stdout.fnmatch_lines(["*SCENARIO_RECORD should be none, once or*'never'*"])
 
 
 def test_a_marker_counts_before_options(
@@ -248,13 +232,21 @@ def test_a_marker_counts_before_options(
 def test_without_a_source_it_says_how_to_name_one(
     pytester: pytest.Pytester, run: Run, server_url: str
 ) -> None:
-    pytester.makepyfile(USES_SHOP)
+    pytester.makepyfile(
+        USES_SHOP
+        + f"""
+    @pytest.mark.scenario("shop", source_url="{server_url}")
+    def test_with_half_of_it(db): ...
+        """
+    )
     result = run("--scenario-record=once")
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*'shop' is to be captured*--scenario-source-url URL*"])
-    result = run("--scenario-record=once", "--scenario-source-url", server_url)
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*names no database*--scenario-source-name*"])
+    result.assert_outcomes(errors=2)
+    result.stdout.fnmatch_lines(
+        [
+            "*'shop' is to be captured*--scenario-source-url URL*",
+            "*names no database*--scenario-source-name*",
+        ]
+    )
 
 
 @pytest.mark.usefixtures("shop")
@@ -285,20 +277,35 @@ def test_a_target_is_no_source(
     inner_database: str,
     mongo_client: Client,
 ) -> None:
-    pytester.makepyfile(USES_SHOP)
-    # By another name of the same machine.
-    url = server_url.replace("127.0.0.1", "localhost")
     adopted = f"{inner_database}_ours"
     mongo_client[adopted]["orders"].insert_one({})
     mongo_client["mongoshot"]["databases"].insert_one({"_id": adopted, "ownership": "adopted"})
-    for name, why in [
-        (inner_database, "write to it (--db-name)"),
-        (f"{inner_database}__x", "write to it (--db-name)"),
-        (adopted, "its ledger"),
-    ]:
-        result = run("--scenario-record=once", f"--scenario-source-url={url}/{name}")
-        result.assert_outcomes(errors=1)
-        result.stdout.fnmatch_lines([f"*nothing was captured: the source {name} on *{why}*"])
+    pytester.makepyfile(
+        f"""
+        import pytest
+
+        @pytest.mark.scenario("a", source_name="{inner_database}")
+        def test_main(db): ...
+
+        @pytest.mark.scenario("b", source_name="{inner_database}__b")
+        def test_of_a_scenario(db): ...
+
+        @pytest.mark.scenario("c", source_name="{adopted}")
+        def test_adopted(db): ...
+        """
+    )
+    # By another name of the same machine.
+    url = server_url.replace("127.0.0.1", "localhost")
+    result = run("--scenario-record=once", f"--scenario-source-url={url}")
+    result.assert_outcomes(errors=3)
+    no_source = "*nothing was captured: the source"
+    result.stdout.fnmatch_lines(
+        [
+            f"{no_source} {inner_database} on *write to it (--db-name)*",
+            f"{no_source} {inner_database}__b on *write to it (--db-name)*",
+            f"{no_source} {adopted} on *its ledger*",
+        ]
+    )
     assert not (pytester.path / "snapshots").exists()
 
 
@@ -342,6 +349,8 @@ def test_captured_anew_and_kept(
 ) -> None:
     before = files(recorded)
     (recorded / "README.md").write_text("Notes of somebody's.")
+    of_a_run_that_was_killed = pytester.path / ".mongoshot" / "recording" / "99999999-ab" / "shop"
+    of_a_run_that_was_killed.mkdir(parents=True)
     pytester.makepyfile(
         f"""
         from pathlib import Path
@@ -442,6 +451,9 @@ def test_what_a_test_that_did_not_pass_has_used_is_not_kept(
         @pytest.mark.scenario("shop")
         def test_shop(db): ...
 
+        @pytest.mark.scenario("fresh")
+        def test_fresh(db): ...
+
         @pytest.mark.scenario("failing", record="rewrite")
         def test_fails(db):
             assert 0
@@ -459,17 +471,18 @@ def test_what_a_test_that_did_not_pass_has_used_is_not_kept(
         """
     )
     result = rewrite()
-    result.assert_outcomes(passed=3, failed=1, skipped=1, errors=1)
+    result.assert_outcomes(passed=4, failed=1, skipped=1, errors=1)
     result.stdout.fnmatch_lines(
         [
-            "*snapshots/shop anew*; kept, *",
+            "*snapshots/shop anew*; kept, changed since revision 1: orders: 1 updated",
+            "*snapshots/fresh anew*; kept, it was not there before",
             "*failing anew*; not kept, as *::test_fails failed",
             "*skipping anew*; not kept, as *::test_skips was skipped",
             "*ending anew*; not kept, as *::test_ends failed",
         ]
     )
     assert total_of_first(recorded) == 6
-    assert [path.name for path in recorded.parent.iterdir()] == ["shop"]
+    assert {path.name for path in recorded.parent.iterdir()} == {"shop", "fresh"}
 
 
 def test_the_recipe_is_that_of_the_scenario(

@@ -232,10 +232,10 @@ class Recording:
             self._under_way.add(test)
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
         """Find out whether all tests have run that were to run."""
-        result = yield
-        self._has_ended = not (session.shouldstop or session.shouldfail)
+        result = yield  # what stops a run is raised
+        self._has_ended = True
         return result
 
     @pytest.hookimpl(wrapper=True, trylast=True)

@@ -129,6 +129,7 @@ def record_anew(name: str, wish: Wish, target: Target, aside: Path) -> Captured 
     raises.
     """
     check_name(name)
+    sweep(aside.parent)
     _prepare(aside)
     with FileLock(aside / f".{name}.lock"):
         try:
@@ -182,7 +183,10 @@ def discard(aside: Path) -> None:
 
 
 def sweep(directory: Path) -> None:
-    """Remove what runs that were killed have left; their directories begin with a process's id."""
+    """Remove what runs that were killed have left aside in a project.
+
+    The directory of a run begins with the id of the process that leads it.
+    """
     for left in directory.glob("*-*"):
         pid = left.name.partition("-")[0]
         if left.is_dir() and pid.isdigit() and not psutil.pid_exists(int(pid)):

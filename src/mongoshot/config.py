@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from mongoshot.errors import UsageError
 
@@ -23,6 +23,10 @@ EXPECTATIONS = "__expectations__"
 #: "exact": documents come back to their place in natural order, whatever it costs; "small": where
 #: it costs about as much as to put back the document alone.
 NaturalOrder = Literal["small", "exact"]
+
+#: What becomes of a scenario that a test needs: "none": it is there, or that is an error; "once":
+#: one that is missing is captured; "rewrite": it is captured anew, and kept if the tests pass.
+RecordMode = Literal["none", "once", "rewrite"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,25 @@ OPTIONS = (
         "which collections get deleted documents back in their place in natural order:"
         " 'small' ones (default), or all of them, 'exact'",
     ),
+    Option(
+        "scenario-record",
+        "SCENARIO_RECORD",
+        "none",
+        "capture scenarios from the source: 'once', those that are missing; 'rewrite', all that"
+        " tests use, kept if these pass; 'none' (default)",
+    ),
+    Option(
+        "scenario-source-url",
+        "SCENARIO_SOURCE_URL",
+        None,
+        "MongoDB that scenario-record captures from; only read",
+    ),
+    Option(
+        "scenario-source-name",
+        "SCENARIO_SOURCE_NAME",
+        None,
+        "database there; default: the one in the URL",
+    ),
 )
 
 
@@ -111,7 +134,12 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Hold every option, decided. `db_url` is None where an embedded mongod is to be used."""
+    """Hold every option, decided.
+
+    `db_url` is None where an embedded mongod is to be used, `scenario_source_url` and
+    `scenario_source_name` where nothing says what to capture from. `scenario_record_said` names
+    what the mode of recording is from: a flag, a variable, an ini key, "" for the default.
+    """
 
     db_url: str | None
     db_name: str
@@ -120,6 +148,10 @@ class Settings:
     templates_path: Path = Path(DEFAULT_TEMPLATES)
     scenario_databases: int = int(DEFAULT_SCENARIO_DATABASES)
     natural_order: NaturalOrder = "small"
+    scenario_record: RecordMode = "none"
+    scenario_record_said: str = ""
+    scenario_source_url: str | None = None
+    scenario_source_name: str | None = None
 
 
 def resolve(
@@ -136,6 +168,7 @@ def resolve(
     `[tool.mongoshot]` table.
     """
     values: dict[str, str | None] = {}
+    said: dict[str, str] = {}
     for option in OPTIONS:
         sources = {
             f"--{option.key}": flags.get(option.key),
@@ -146,6 +179,7 @@ def resolve(
         for where, value in given.items():
             if not value:
                 raise UsageError(f"{where} is empty; give it a value or leave it out")
+        said[option.key] = next(iter(given), "")
         values[option.key] = next(iter(given.values()), option.default)
     return Settings(
         db_url=values["db-url"],
@@ -155,6 +189,10 @@ def resolve(
         templates_path=root / (values["templates-path"] or DEFAULT_TEMPLATES),
         scenario_databases=_whole_number("scenario-databases", values["scenario-databases"]),
         natural_order=_natural_order(values["natural-order"]),
+        scenario_record=record_mode(said["scenario-record"], values["scenario-record"]),
+        scenario_record_said=said["scenario-record"],
+        scenario_source_url=values["scenario-source-url"],
+        scenario_source_name=values["scenario-source-name"],
     )
 
 
@@ -170,6 +208,14 @@ def _natural_order(value: str | None) -> NaturalOrder:
     if value == "exact":
         return "exact"
     raise UsageError(f"natural-order should be small or exact, not {value!r}")
+
+
+def record_mode(where: str, value: object) -> RecordMode:
+    """Return a mode of recording that `where` says; raises UsageError, with those there are."""
+    if value in get_args(RecordMode):
+        return value  # type: ignore[return-value]
+    *others, last = get_args(RecordMode)
+    raise UsageError(f"{where} should be {', '.join(others)} or {last}, not {value!r}")
 
 
 def read_project(start: Path, environment: Mapping[str, str] = os.environ) -> Project:

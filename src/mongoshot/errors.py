@@ -13,7 +13,8 @@
     │   ├── FormatVersionError     written by a newer mongoshot
     │   ├── OverlayError           two scenarios that cannot be laid over each other
     │   ├── StepError              a step that a recording does not have
-    │   └── DumpError              what is to be imported is no whole dump, or cannot be exported
+    │   ├── DumpError              what is to be imported is no whole dump, or cannot be exported
+    │   └── FixturesError          files of documents that cannot be imported
     ├── TemplateError              templates, and what is to be created from them
     │   ├── TemplatesNotFoundError     also a FileNotFoundError
     │   └── NotDocumentsError          also a TypeError
@@ -95,6 +96,10 @@ class StepError(SnapshotError):
 
 class DumpError(SnapshotError):
     """Report a dump that cannot be imported, or a snapshot that cannot be exported as one."""
+
+
+class FixturesError(SnapshotError):
+    """Report files of documents, as of pytest-mongodb, that cannot be imported."""
 
 
 class TemplateError(MongoshotError):

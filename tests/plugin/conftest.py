@@ -21,6 +21,8 @@ def _no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
     for name in ("DB_URL", "DB_NAME", "SNAPSHOTS_PATH", "TEMPLATES_PATH", "CI", "BUILD_NUMBER"):
         monkeypatch.delenv(name, raising=False)
+    for name in ("SCENARIO_RECORD", "SCENARIO_SOURCE_URL", "SCENARIO_SOURCE_NAME"):
+        monkeypatch.delenv(name, raising=False)
     # Plugins of what the tests of this project need besides: loading them takes most of a run.
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:faker")
 

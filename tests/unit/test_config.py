@@ -48,7 +48,7 @@ def test_the_flag_counts_before_the_environment_before_the_ini_key(
     tmp_path: Path, flag: str | None, environment: str | None, ini: str | None, decided: str
 ) -> None:
     for option in OPTIONS:
-        if option.key in {"scenario-databases", "natural-order"}:
+        if option.key in {"scenario-databases", "natural-order", "scenario-record"}:
             continue  # take no text of any kind; their source is decided in the same place
         settings = resolve(
             {option.key: flag},
@@ -74,6 +74,18 @@ def test_natural_order_is_one_of_two(tmp_path: Path) -> None:
     assert exact.natural_order == "exact"
     with pytest.raises(UsageError, match="natural-order should be small or exact, not 'large'"):
         resolve({"natural-order": "large"}, root=tmp_path, environment={})
+
+
+def test_a_mode_of_recording_is_one_of_three_and_says_where_it_is_from(tmp_path: Path) -> None:
+    default = resolve({}, root=tmp_path, environment={})
+    assert (default.scenario_record, default.scenario_record_said) == ("none", "")
+    said = resolve({}, root=tmp_path, environment={"SCENARIO_RECORD": "rewrite"})
+    assert said.scenario_record == "rewrite"
+    assert said.scenario_record_said == "the environment variable SCENARIO_RECORD"
+    with pytest.raises(
+        UsageError, match=r"^--scenario-record should be none, once or rewrite, not 'all'$"
+    ):
+        resolve({"scenario-record": "all"}, root=tmp_path, environment={})
 
 
 def test_an_empty_value_is_refused_with_its_source(tmp_path: Path) -> None:

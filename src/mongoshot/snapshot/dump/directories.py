@@ -75,7 +75,8 @@ def find_databases(path: Path) -> dict[str, Path]:
     if not within:
         raise DumpError(
             f"{path} holds no dump: there is no {DOCUMENTS_SUFFIX} and no {METADATA_SUFFIX} file in"
-            " it or below; name the directory that mongodump made (--out), or an archive"
+            " it or below; name the directory that mongodump made (--out), an archive, or a"
+            " directory of files of documents (.json, .yaml)"
         )
     return within
 

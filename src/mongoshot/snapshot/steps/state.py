@@ -21,16 +21,22 @@ _AT = re.compile(r"(.+)@(-?[0-9]{1,9})", re.DOTALL)
 _REMEDY = "take it from version control again, or record it anew with --replace"
 
 
+def split_name(name: str) -> tuple[str, int | None]:
+    """Return the scenario that a name is of, and the step behind it: `import@3`; None for none."""
+    found = _AT.fullmatch(name)
+    return (found[1], int(found[2])) if found else (name, None)
+
+
 def find_scenario(name: str, directory: Path) -> Snapshot | AtStep:
     """Open the scenario `name` below the snapshots directory, or `name@step`: one as it was then.
 
     Step 0 is the state before the first one; -1 is the last step, -2 the one before it. Raises
     SnapshotNotFoundError, and StepError where there is no such step.
     """
-    found = _AT.fullmatch(name)
-    if found is None or (directory / name / MANIFEST_NAME).is_file():
+    scenario, step = split_name(name)
+    if step is None or (directory / name / MANIFEST_NAME).is_file():
         return load_scenario(name, directory)
-    return at_step(load_scenario(found[1], directory), int(found[2]))
+    return at_step(load_scenario(scenario, directory), step)
 
 
 def at_step(snapshot: Snapshot, step: int) -> Snapshot | AtStep:

@@ -1,7 +1,7 @@
 """The pytest plugin: options and hooks, which translate and delegate; tests use the `fixtures`.
 
 Nothing heavy is imported before a test needs it: a suite that does not use mongoshot pays for the
-lines of this package's first four modules alone.
+lines of this package's first five modules alone.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mongoshot.plugin import fixtures, mark
+from mongoshot.plugin import fixtures, loops, mark
 from mongoshot.plugin.errors import one_line
 from mongoshot.plugin.workers import hear_worker, summary, tell_worker
 
@@ -47,6 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     from mongoshot.plugin.failing import FailingTests
 
     config.pluginmanager.register(fixtures, "mongoshot-fixtures")
+    config.pluginmanager.register(loops, "mongoshot-loops")
     RunRecord.watch(config)
     config.pluginmanager.register(FailingTests(config), "mongoshot-failing")
     config.addinivalue_line("markers", mark.HELP)
@@ -99,7 +100,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     names: list[str] | None = getattr(item, "fixturenames", None)
     if names is None:
         return
-    if item.get_closest_marker(mark.NAME) or not fixtures.STAGED_FIXTURES.isdisjoint(names):
+    if item.get_closest_marker(mark.NAME) or fixtures.asks_for_staging(item):
         # A list of its own: that of a function is shared by all its parameters.
         names = [name for name in names if name != "staged"]
         names.insert(_first_of_function_scope(item, names), "staged")

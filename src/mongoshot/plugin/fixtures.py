@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mongoshot.plugin.errors import one_line
+from mongoshot.plugin.loops import check_backend
 from mongoshot.plugin.mark import NAME, is_readonly, read_mark
 from mongoshot.plugin.workers import gather, worker_of
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from mongoshot.assertion.state import ObservedState
     from mongoshot.assertion.stored import SnapshotAssertion, StoredExpectation
     from mongoshot.config import Settings
+    from mongoshot.server.asynchronous import AsyncDatabase
     from mongoshot.server.connection import Client, Database
     from mongoshot.staging.building.builder import ScenarioBuilder
     from mongoshot.staging.stage import Stage
@@ -26,8 +28,11 @@ if TYPE_CHECKING:
 #: A test that asks for one of these, or is marked with a scenario, starts from a staged database.
 STAGED_FIXTURES = frozenset(
     {
+        "db_url",
+        "db_name",
         "mongo_client",
         "db",
+        "async_db",
         "scenario_builder",
         "staged",
         "db_changes",
@@ -35,6 +40,18 @@ STAGED_FIXTURES = frozenset(
         "db_snapshot",
     }
 )
+
+
+def asks_for_staging(item: pytest.Item) -> bool:
+    """Tell whether a test asks for a fixture that stages."""
+    asked = STAGED_FIXTURES.intersection(getattr(item, "fixturenames", ()))
+    # A project may have fixtures of these names for another kind of database.
+    return any(name not in ("db_url", "db_name") or _is_ours(item, name) for name in asked)
+
+
+def _is_ours(item: pytest.Item, name: str) -> bool:
+    definitions = item._fixtureinfo.name2fixturedefs.get(name)  # type: ignore[attr-defined]  # noqa: SLF001 - pytest has no public way
+    return bool(definitions) and definitions[-1].func.__module__ == __name__
 
 
 @pytest.fixture(scope="session")
@@ -51,17 +68,32 @@ def _mongoshot_settings(pytestconfig: pytest.Config) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def mongo_client(pytestconfig: pytest.Config, _mongoshot_settings: Settings) -> Iterator[Client]:
-    """Give the client of the server under test: `--db-url`, or an embedded mongod."""
-    from mongoshot.server.provision import provide
+def db_url(pytestconfig: pytest.Config, _mongoshot_settings: Settings) -> Iterator[str]:
+    """Give the URL of the server under test, for any driver: `--db-url`, or an embedded mongod's.
+
+    All that mongoshot does goes to this server: to name one by a program, as a container that was
+    just started, override this fixture.
+    """
+    from mongoshot.server.provision import serve
 
     worker = worker_of(pytestconfig)
     run = (worker.run, worker.owner) if worker else None
     with contextlib.ExitStack() as stack:
         with one_line():
-            client = stack.enter_context(
-                provide(_mongoshot_settings.db_url, _mongoshot_settings.project.mongod, run)
+            url = stack.enter_context(
+                serve(_mongoshot_settings.db_url, _mongoshot_settings.project.mongod, run)
             )
+        yield url
+
+
+@pytest.fixture(scope="session")
+def mongo_client(db_url: str) -> Iterator[Client]:
+    """Give the client of the server under test, that of `db_url`."""
+    from mongoshot.server.connection import connect
+
+    with one_line():
+        client = connect(db_url)
+    with client:
         yield client
 
 
@@ -82,6 +114,10 @@ def _mongoshot_stage(
             main=_most_used_scenario(request.session),
             verify=config.getoption("--mongoshot-verify") or config.getini("mongoshot-verify"),
         )
+    if any(
+        _is_ours(item, "db_name") for item in request.session.items if hasattr(item, "_fixtureinfo")
+    ):
+        stage.share()
     yield stage
     stage.close()
     gather(config, stage.statistics)
@@ -107,6 +143,34 @@ def db(_mongoshot_stage: Stage) -> Database:
     record it into the scenario.
     """
     return _mongoshot_stage.database
+
+
+@pytest.fixture(scope="session")
+def db_name(_mongoshot_stage: Stage) -> str:
+    """Give the name of the database under test, for programs that make their own client.
+
+    It is the same for the whole run, so all scenarios share that database, and each change of
+    scenario loads. A client that is made for each test can do without: `db.name`.
+    """
+    with one_line():
+        return _mongoshot_stage.share()
+
+
+@pytest.fixture
+def async_db(
+    request: pytest.FixtureRequest, staged: Staged, db_url: str
+) -> Iterator[AsyncDatabase]:
+    """Give the database of the test to coroutines: PyMongo's `AsyncDatabase`, of a new client.
+
+    It works on the event loop that first uses it, under asyncio alone, and is closed with it.
+    """
+    check_backend(request)
+    with contextlib.ExitStack() as stack:
+        with one_line():
+            from mongoshot.server.asynchronous import open_async
+
+            database = stack.enter_context(open_async(staged.database, db_url))
+        yield database
 
 
 @pytest.fixture(scope="session")

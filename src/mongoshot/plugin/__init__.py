@@ -100,7 +100,9 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     names: list[str] | None = getattr(item, "fixturenames", None)
     if names is None:
         return
-    if item.get_closest_marker(mark.NAME) or fixtures.asks_for_staging(item):
+    if fixtures.stages_itself(item):
+        names.insert(0, "_mongoshot_stage")
+    elif item.get_closest_marker(mark.NAME) or fixtures.asks_for_staging(item):
         # A list of its own: that of a function is shared by all its parameters.
         names = [name for name in names if name != "staged"]
         names.insert(_first_of_function_scope(item, names), "staged")

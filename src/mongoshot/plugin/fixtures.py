@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -49,8 +49,15 @@ def asks_for_staging(item: pytest.Item) -> bool:
     return any(name not in ("db_url", "db_name") or _is_ours(item, name) for name in asked)
 
 
+def stages_itself(item: pytest.Item) -> bool:
+    """Tell whether a test is one of `mongoshot.unittest`, and only wants the stage of the run."""
+    return getattr(getattr(item, "cls", None), "_mongoshot_stages_itself", False) is True
+
+
 def _is_ours(item: pytest.Item, name: str) -> bool:
-    definitions = item._fixtureinfo.name2fixturedefs.get(name)  # type: ignore[attr-defined]  # noqa: SLF001 - pytest has no public way
+    """Tell whether a test asks for a fixture of this name, and gets the one in this module."""
+    asked: Any = getattr(item, "_fixtureinfo", None)  # pytest has no public way
+    definitions: Any = asked.name2fixturedefs.get(name) if asked else None
     return bool(definitions) and definitions[-1].func.__module__ == __name__
 
 
@@ -99,8 +106,12 @@ def mongo_client(db_url: str) -> Iterator[Client]:
 
 @pytest.fixture(scope="session")
 def _mongoshot_stage(
-    request: pytest.FixtureRequest, mongo_client: Client, _mongoshot_settings: Settings
+    request: pytest.FixtureRequest,
+    mongo_client: Client,
+    db_url: str,
+    _mongoshot_settings: Settings,
 ) -> Iterator[Stage]:
+    from mongoshot.staging.opening import use_stage
     from mongoshot.staging.stage import Stage
 
     config = request.config
@@ -111,13 +122,13 @@ def _mongoshot_stage(
             mongo_client,
             _mongoshot_settings.db_name + suffix,
             _mongoshot_settings,
+            url=db_url,
             main=_most_used_scenario(request.session),
             verify=config.getoption("--mongoshot-verify") or config.getini("mongoshot-verify"),
         )
-    if any(
-        _is_ours(item, "db_name") for item in request.session.items if hasattr(item, "_fixtureinfo")
-    ):
+    if any(_is_ours(item, "db_name") for item in request.session.items):
         stage.share()
+    use_stage(stage)
     yield stage
     stage.close()
     gather(config, stage.statistics)

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mongoshot.config import Settings
@@ -41,13 +41,16 @@ class Stage:
         name: str,
         settings: Settings,
         *,
+        url: str = "",
         main: Names = (),
         verify: bool = False,
     ) -> None:
         """Use databases of `client` for all tests; `verify` proves each reset before its test.
 
+        `url` is that of the server, for clients of other kinds.
         Claims the main one, before a fixture of the user's writes to it. Raises OwnershipError.
         """
+        self.url = url
         self._main_database = named_database(client, name)
         self._main = main
         self._settings = settings
@@ -96,6 +99,20 @@ class Stage:
         switch(self.database, staged.database, Use(staged.mark if counts else None))
         self._in_use = True
         return staged
+
+    @contextlib.contextmanager
+    def scenario(self, *names: str, test: str = "the last block") -> Iterator[Staged]:
+        """Stage the scenarios `names`, laid over each other, for the length of a block.
+
+        Gives the staged database: `database`, `changes()`, `mark()`, `reset()`. It stays as the
+        block leaves it until the next one. `test` names the block where something is to be said of
+        it. Raises what `prepare` does.
+        """
+        staged = self.prepare(names, test, counts=True)
+        try:
+            yield staged
+        finally:
+            self.finish(names)
 
     def share(self) -> str:
         """Let all scenarios share one database from now on, and return its name.

@@ -214,7 +214,7 @@ def test_under_pytest_on_the_stage_of_the_run(run_tests: RunTests, server_url: s
     assert "6 passed, 1 skipped, 1 xfailed" in done.stdout, done.stdout
     assert "mongoshot: " in done.stdout  # what staging has cost
     done = run_tests(TESTS, "pytest", DB_URL=nowhere)
-    assert "Failed: cannot connect to mongodb://127.0.0.1:1" in done.stdout
+    assert "\ncannot connect to mongodb://127.0.0.1:1" in done.stdout
 
 
 def test_a_server_for_all_test_cases_that_ends_with_them(run_tests: RunTests) -> None:

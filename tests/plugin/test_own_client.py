@@ -303,3 +303,65 @@ def test_a_name_of_the_users_own_leaves_each_scenario_its_database(
     result = run()
     result.assert_outcomes(passed=3)
     assert re.search(r"2 loads", result.stdout.str())
+
+
+#: What a project may have that made its client itself before there was `db_url`.
+OWN = """
+import pytest
+from pymongo import MongoClient
+
+@pytest.fixture(scope="session")
+def mongo_client({asked}):
+    with MongoClient({url}) as client:
+        yield client
+"""
+
+
+def test_a_client_of_the_users_own_needs_no_url(
+    pytester: pytest.Pytester, server_url: str, inner_database: str
+) -> None:
+    pytester.makeconftest(OWN.format(asked="", url=repr(server_url)))
+    pytester.makepyfile("def test_one(db): assert db.list_collection_names() == []")
+
+    options = ("--db-name", inner_database, "--db-url", "mongodb://127.0.0.1:1")
+    pytester.runpytest_subprocess(*options).assert_outcomes(passed=1)
+
+
+def test_a_client_of_the_users_own_goes_where_the_url_says(
+    pytester: pytest.Pytester, run: Run, server_url: str
+) -> None:
+    pytester.makeconftest(OWN.format(asked="db_url", url="db_url, tz_aware=True"))
+    pytester.makepyfile(
+        """
+        import asyncio, datetime
+
+        def test_one(async_db, db, db_changes):
+            asyncio.run(insert(async_db))
+            assert db_changes
+
+        def test_two(async_db, db, db_url):
+            assert asyncio.run(find(async_db)) is None
+
+        async def insert(database):
+            await database.days.insert_one({"at": datetime.datetime(2026, 1, 1)})
+            assert (await find(database))["at"].tzinfo  # as the client of `db` does it
+
+        async def find(database):
+            return await database.days.find_one()
+        """
+    )
+    run().assert_outcomes(passed=2)
+
+
+def test_a_url_of_another_server_than_the_clients_is_one_line(
+    pytester: pytest.Pytester, server_url: str, inner_database: str
+) -> None:
+    pytester.makeconftest(OWN.format(asked="", url=repr(server_url)))
+    pytester.makepyfile(
+        "def test_one(db, db_url): ...\ndef test_two(async_db): ...\ndef test_three(db): ..."
+    )
+
+    result = pytester.runpytest_subprocess("--db-name", inner_database)  # db_url: an embedded one
+
+    result.assert_outcomes(errors=2, passed=1)
+    result.stdout.fnmatch_lines(["the client of the fixture mongo_client is not connected to the*"])

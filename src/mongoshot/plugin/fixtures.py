@@ -41,12 +41,22 @@ STAGED_FIXTURES = frozenset(
     }
 )
 
+#: The client that `mongo_client` made, and its URL; the one of the user's that was found to match.
+_SERVED: pytest.StashKey[tuple[Client | None, str | None]] = pytest.StashKey()
+_CHECKED: pytest.StashKey[Client] = pytest.StashKey()
+
 
 def asks_for_staging(item: pytest.Item) -> bool:
     """Tell whether a test asks for a fixture that stages."""
     asked = STAGED_FIXTURES.intersection(getattr(item, "fixturenames", ()))
     # A project may have fixtures of these names for another kind of database.
     return any(name not in ("db_url", "db_name") or _is_ours(item, name) for name in asked)
+
+
+def _url_of(config: pytest.Config, client: Client) -> str | None:
+    """Return the URL of a client; None for one that a fixture of the user's has made."""
+    ours, url = config.stash.get(_SERVED, (None, None))
+    return url if client is ours else None
 
 
 def stages_itself(item: pytest.Item) -> bool:
@@ -94,13 +104,14 @@ def db_url(pytestconfig: pytest.Config, _mongoshot_settings: Settings) -> Iterat
 
 
 @pytest.fixture(scope="session")
-def mongo_client(db_url: str) -> Iterator[Client]:
+def mongo_client(pytestconfig: pytest.Config, db_url: str) -> Iterator[Client]:
     """Give the client of the server under test, that of `db_url`."""
     from mongoshot.server.connection import connect
 
     with one_line():
         client = connect(db_url)
     with client:
+        pytestconfig.stash[_SERVED] = client, db_url
         yield client
 
 
@@ -108,7 +119,6 @@ def mongo_client(db_url: str) -> Iterator[Client]:
 def _mongoshot_stage(
     request: pytest.FixtureRequest,
     mongo_client: Client,
-    db_url: str,
     _mongoshot_settings: Settings,
 ) -> Iterator[Stage]:
     from mongoshot.staging.opening import use_stage
@@ -122,7 +132,7 @@ def _mongoshot_stage(
             mongo_client,
             _mongoshot_settings.db_name + suffix,
             _mongoshot_settings,
-            url=db_url,
+            url=_url_of(config, mongo_client) or "",
             main=_most_used_scenario(request.session),
             verify=config.getoption("--mongoshot-verify") or config.getini("mongoshot-verify"),
         )
@@ -165,6 +175,19 @@ def db_name(_mongoshot_stage: Stage) -> str:
     """
     with one_line():
         return _mongoshot_stage.share()
+
+
+def _check_server(request: pytest.FixtureRequest, stage: Stage) -> None:
+    """Fail where a test is told of another server than the one that it is staged on."""
+    config, client = request.config, stage.database.client
+    if "db_url" not in request.fixturenames or _url_of(config, client) is not None:
+        return
+    from mongoshot.server.connection import check_same_server
+
+    if config.stash.get(_CHECKED, None) is not client:
+        with one_line():
+            check_same_server(client, request.getfixturevalue("db_url"))
+        config.stash[_CHECKED] = client
 
 
 @pytest.fixture
@@ -224,6 +247,7 @@ def staged(request: pytest.FixtureRequest, _mongoshot_stage: Stage) -> Iterator[
     """Stage the test's scenario, or an empty database, and give it: `reset()`, `mark()`."""
     from mongoshot.comparison import printable
 
+    _check_server(request, _mongoshot_stage)
     names = read_mark(request.node).names
     with one_line():
         staged = _mongoshot_stage.prepare(

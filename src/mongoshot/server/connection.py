@@ -125,6 +125,23 @@ def default_database(client: Client) -> Database | None:
             return None
 
 
+def check_same_server(client: Client, url: str) -> None:
+    """Raise UsageError where a client that somebody else made is connected to another server.
+
+    Each mongod has a number of its own for as long as it runs. Routers of a cluster are not told
+    apart.
+    """
+    with connect(url) as other, translated("ask the server who it is"):
+        one, two = client.admin.command("hello"), other.admin.command("hello")
+    processes = [hello.get("topologyVersion", {}).get("processId") for hello in (one, two)]
+    if "msg" not in one and processes[0] != processes[1]:  # a router says isdbgrid in it
+        raise UsageError(
+            f"the client of the fixture mongo_client is not connected to the server of the fixture"
+            f" db_url, {redact(url)}: let mongo_client take its URL from db_url, and db_url, if it"
+            " is to be another server than that of --db-url, return its URL"
+        )
+
+
 def as_written(database: Database) -> Database:
     """Return a database that is read as it was last written, whatever the URL or the server says.
 

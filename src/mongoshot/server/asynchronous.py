@@ -57,29 +57,51 @@ def open_async(database: Database, url: str) -> Iterator[AsyncDatabase]:
         _close(client)
 
 
-class _LastCall:
-    """Stand for the method `close` of an event loop, and close what was opened on it first."""
+class _End:
+    """Be the end of an event loop: close what was opened on it, and then the loop.
+
+    Stands for the loop's two methods of that, the first of which is called by all that runs loops
+    as asyncio does; until then, the driver can make what it needs for its farewell.
+    """
+
+    _METHODS = ("close", "shutdown_asyncgens")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.clients: set[LoopClient] = set()
         self._loop = loop
-        self._close = loop.close
-        loop.close = self  # type: ignore[method-assign]
+        self._originals = loop.close, loop.shutdown_asyncgens
+        for name in self._METHODS:
+            setattr(loop, name, getattr(self, name))
 
-    def __call__(self) -> None:
+    @classmethod
+    def of(cls, loop: asyncio.AbstractEventLoop) -> _End | None:
+        """Return that of a loop; None where nothing of ours is open on it."""
+        found = getattr(loop.close, "__self__", None)
+        return found if isinstance(found, cls) else None
+
+    async def shutdown_asyncgens(self) -> None:
+        await self._close_clients()
+        await self._originals[1]()
+
+    def close(self) -> None:
         try:
             # Another loop that runs in this thread keeps them from it.
             with contextlib.suppress(RuntimeError):
-                while self.clients and not self._loop.is_closed():
-                    self._loop.run_until_complete(self.clients.pop().close())
+                if self.clients and not self._loop.is_closed():
+                    self._loop.run_until_complete(self._close_clients())
         finally:
-            self._close()
+            self._originals[0]()
+
+    async def _close_clients(self) -> None:
+        while self.clients:
+            await self.clients.pop().close()
 
     def forget(self, client: LoopClient) -> None:
         """Leave a client alone that is closed, and the loop as it was after the last one."""
         self.clients.discard(client)
-        if not self.clients and self._loop.__dict__.get("close") is self:
-            del self._loop.__dict__["close"]
+        if not self.clients:
+            for name in self._METHODS:
+                vars(self._loop).pop(name, None)
 
 
 def _settle(client: LoopClient) -> None:
@@ -95,8 +117,7 @@ def _settle(client: LoopClient) -> None:
     home = client._home  # noqa: SLF001 - a method would hide a database
     if home is None:
         client._home = loop  # noqa: SLF001 - see above
-        last = loop.close
-        (last if isinstance(last, _LastCall) else _LastCall(loop)).clients.add(client)
+        (_End.of(loop) or _End(loop)).clients.add(client)
     elif home is not loop:
         which = "is closed by now" if home.is_closed() else "is not this one"
         raise EventLoopError(
@@ -111,8 +132,8 @@ def _close(client: LoopClient) -> None:
     home = client._home  # noqa: SLF001 - see above
     if home is None or home.is_closed():
         return  # never used, or closed with its loop
-    if isinstance(last := home.close, _LastCall):
-        last.forget(client)
+    if end := _End.of(home):
+        end.forget(client)
     if home.is_running():
         asyncio.run_coroutine_threadsafe(client.close(), home).result(TIMEOUT)
     else:

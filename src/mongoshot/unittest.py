@@ -137,7 +137,13 @@ class ScenarioMixin(_TestCase):
         """Return it for coroutines: PyMongo's `AsyncDatabase`, on the loop that first uses it."""
         from mongoshot.server.asynchronous import open_async
 
-        opened = open_async(self.staged.database, stage().url)
+        if not (url := stage().url):
+            raise UsageError(
+                "self.async_db needs the URL of the server, which is not known where a fixture"
+                " mongo_client makes the client by itself: let it take its URL from db_url, and"
+                " override that"
+            )
+        opened = open_async(self.staged.database, url)
         database = _brief(opened.__enter__)
         self.addCleanup(opened.__exit__, None, None, None)
         return database

@@ -140,8 +140,8 @@ class ScenarioMixin(_TestCase):
         if not (url := stage().url):
             raise UsageError(
                 "self.async_db needs the URL of the server, which is not known where a fixture"
-                " mongo_client makes the client by itself: let it take its URL from db_url, and"
-                " override that"
+                " mongo_client of the project makes the client: override db_url in its place, or"
+                " make an AsyncMongoClient in the test"
             )
         opened = open_async(self.staged.database, url)
         database = _brief(opened.__enter__)

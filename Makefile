@@ -41,7 +41,8 @@ unit: $(READY)
 
 # As a user's project: its own configuration, the plugin installed, nothing else of this one.
 examples: $(READY)
-	cd examples/checkout && ../../$(BIN)/python -m pytest
+	cd examples/checkout && PYTEST_ADDOPTS="-p no:asyncio -p no:anyio" ../../$(BIN)/python -m pytest
+	cd examples/notes_api && ../../$(BIN)/python -m pytest
 
 test-long: $(READY)
 	$(BIN)/pytest -m long tests

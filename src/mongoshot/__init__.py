@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from mongoshot.snapshot.directory import Snapshot
     from mongoshot.staging.building.builder import ScenarioBuilder
     from mongoshot.staging.building.values import fake, ref, sequence
+    from mongoshot.staging.opening import open_stage
+    from mongoshot.staging.stage import Stage
     from mongoshot.staging.staged import ResetReport, Staged, restore
     from mongoshot.staging.templates import load_templates_from_path
 
@@ -25,12 +27,14 @@ _HOMES = {
     "ResetReport": "mongoshot.staging.staged",
     "ScenarioBuilder": "mongoshot.staging.building.builder",
     "Snapshot": "mongoshot.snapshot.directory",
+    "Stage": "mongoshot.staging.stage",
     "Staged": "mongoshot.staging.staged",
     "by_value": "mongoshot.comparison.inline.matchers",
     "capture": "mongoshot.recording.capture",
     "compare": "mongoshot.comparison.difference",
     "fake": "mongoshot.staging.building.values",
     "load_templates_from_path": "mongoshot.staging.templates",
+    "open_stage": "mongoshot.staging.opening",
     "ref": "mongoshot.staging.building.values",
     "restore": "mongoshot.staging.staged",
     "same_type": "mongoshot.comparison.inline.matchers",
@@ -46,12 +50,14 @@ __all__ = [
     "ResetReport",
     "ScenarioBuilder",
     "Snapshot",
+    "Stage",
     "Staged",
     "by_value",
     "capture",
     "compare",
     "fake",
     "load_templates_from_path",
+    "open_stage",
     "ref",
     "restore",
     "same_type",

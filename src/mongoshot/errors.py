@@ -2,6 +2,7 @@
 
     MongoshotError
     ├── UsageError                 asked in a way that cannot be done: a misspelled mode or option
+    │   └── EventLoopError         asked on an event loop that it cannot be done on
     ├── InvalidBSONError           bytes that are not a BSON document
     ├── InvalidExtendedJSONError   text that is not Extended JSON
     ├── NotRepresentableError      a document that Extended JSON cannot hold exactly
@@ -48,6 +49,10 @@ class MongoshotError(Exception):
 
 class UsageError(MongoshotError):
     """Report a request that cannot be done as it was asked."""
+
+
+class EventLoopError(UsageError):
+    """Report that an asynchronous client was used on a loop that is not its own."""
 
 
 class InvalidBSONError(MongoshotError):

@@ -15,8 +15,10 @@ Run = Callable[..., pytest.RunResult]
 
 
 @pytest.fixture(autouse=True)
-def _no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_worker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The inner run is not a worker of the outer one."""
+    if "pytester" in request.fixturenames:
+        request.getfixturevalue("pytester")  # which would take PYTEST_ADDOPTS away again
     for name in [name for name in os.environ if name.startswith("PYTEST_XDIST_")]:
         monkeypatch.delenv(name)
     for name in ("DB_URL", "DB_NAME", "SNAPSHOTS_PATH", "TEMPLATES_PATH", "CI", "BUILD_NUMBER"):
@@ -24,7 +26,9 @@ def _no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SCENARIO_RECORD", "SCENARIO_SOURCE_URL", "SCENARIO_SOURCE_NAME"):
         monkeypatch.delenv(name, raising=False)
     # Plugins of what the tests of this project need besides: loading them takes most of a run.
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:faker")
+    monkeypatch.setenv(
+        "PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:faker -p no:asyncio -p no:anyio"
+    )
 
 
 @pytest.fixture

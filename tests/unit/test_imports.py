@@ -29,6 +29,11 @@ def test_the_plugin_loads_nothing_heavy() -> None:
     assert loaded_by("mongoshot.plugin", *heavy) == set()
 
 
+def test_test_cases_load_no_driver_and_no_pytest() -> None:
+    heavy = ("pymongo", "bson", "pytest", "_pytest", "syrupy", "rich", "click", "psutil")
+    assert loaded_by("mongoshot.unittest", *heavy) == set()
+
+
 def test_the_options_load_nothing_heavy() -> None:
     assert loaded_by("mongoshot.config", "pymongo", "bson", "click", "tomllib") == set()
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mongoshot.plugin import fixtures, mark
+from mongoshot.plugin import fixtures, loops, mark
 from mongoshot.plugin.errors import one_line
 from mongoshot.plugin.recording import Recording
 from mongoshot.plugin.workers import hear_worker, summary, tell_worker
@@ -48,6 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
     from mongoshot.plugin.failing import FailingTests
 
     config.pluginmanager.register(fixtures, "mongoshot-fixtures")
+    config.pluginmanager.register(loops, "mongoshot-loops")
     RunRecord.watch(config)
     config.pluginmanager.register(FailingTests(config), "mongoshot-failing")
     Recording.watch(config)
@@ -101,7 +102,9 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     names: list[str] | None = getattr(item, "fixturenames", None)
     if names is None:
         return
-    if item.get_closest_marker(mark.NAME) or not fixtures.STAGED_FIXTURES.isdisjoint(names):
+    if fixtures.stages_itself(item):
+        names.insert(0, "_mongoshot_stage")
+    elif item.get_closest_marker(mark.NAME) or fixtures.asks_for_staging(item):
         # A list of its own: that of a function is shared by all its parameters.
         names = [name for name in names if name != "staged"]
         names.insert(_first_of_function_scope(item, names), "staged")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mongoshot.plugin.errors import one_line
+from mongoshot.plugin.loops import check_backend
 from mongoshot.plugin.mark import asked_names, is_readonly, read_mark
 from mongoshot.plugin.recording import Recording
 from mongoshot.plugin.workers import gather, worker_of
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mongoshot.assertion.state import ObservedState
     from mongoshot.assertion.stored import SnapshotAssertion, StoredExpectation
     from mongoshot.config import Settings
+    from mongoshot.server.asynchronous import AsyncDatabase
     from mongoshot.server.connection import Client, Database
     from mongoshot.staging.building.builder import ScenarioBuilder
     from mongoshot.staging.stage import Stage
@@ -27,8 +29,11 @@ if TYPE_CHECKING:
 #: A test that asks for one of these, or is marked with a scenario, starts from a staged database.
 STAGED_FIXTURES = frozenset(
     {
+        "db_url",
+        "db_name",
         "mongo_client",
         "db",
+        "async_db",
         "scenario_builder",
         "staged",
         "db_changes",
@@ -36,6 +41,35 @@ STAGED_FIXTURES = frozenset(
         "db_snapshot",
     }
 )
+
+#: The client that `mongo_client` made, and its URL; the one of the user's that was found to match.
+_SERVED: pytest.StashKey[tuple[Client | None, str | None]] = pytest.StashKey()
+_CHECKED: pytest.StashKey[Client] = pytest.StashKey()
+
+
+def asks_for_staging(item: pytest.Item) -> bool:
+    """Tell whether a test asks for a fixture that stages."""
+    asked = STAGED_FIXTURES.intersection(getattr(item, "fixturenames", ()))
+    # A project may have fixtures of these names for another kind of database.
+    return any(name not in ("db_url", "db_name") or _is_ours(item, name) for name in asked)
+
+
+def _url_of(config: pytest.Config, client: Client) -> str | None:
+    """Return the URL of a client; None for one that a fixture of the user's has made."""
+    ours, url = config.stash.get(_SERVED, (None, None))
+    return url if client is ours else None
+
+
+def stages_itself(item: pytest.Item) -> bool:
+    """Tell whether a test is one of `mongoshot.unittest`, and only wants the stage of the run."""
+    return getattr(getattr(item, "cls", None), "_mongoshot_stages_itself", False) is True
+
+
+def _is_ours(item: pytest.Item, name: str) -> bool:
+    """Tell whether a test asks for a fixture of this name, and gets the one in this module."""
+    asked: Any = getattr(item, "_fixtureinfo", None)  # pytest has no public way
+    definitions: Any = asked.name2fixturedefs.get(name) if asked else None
+    return bool(definitions) and definitions[-1].func.__module__ == __name__
 
 
 @pytest.fixture(scope="session")
@@ -52,24 +86,43 @@ def _mongoshot_settings(pytestconfig: pytest.Config) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def mongo_client(pytestconfig: pytest.Config, _mongoshot_settings: Settings) -> Iterator[Client]:
-    """Give the client of the server under test: `--db-url`, or an embedded mongod."""
-    from mongoshot.server.provision import provide
+def db_url(pytestconfig: pytest.Config, _mongoshot_settings: Settings) -> Iterator[str]:
+    """Give the URL of the server under test, for any driver: `--db-url`, or an embedded mongod's.
+
+    All that mongoshot does goes to this server: to name one by a program, as a container that was
+    just started, override this fixture.
+    """
+    from mongoshot.server.provision import serve
 
     worker = worker_of(pytestconfig)
     run = (worker.run, worker.owner) if worker else None
     with contextlib.ExitStack() as stack:
         with one_line():
-            client = stack.enter_context(
-                provide(_mongoshot_settings.db_url, _mongoshot_settings.project.mongod, run)
+            url = stack.enter_context(
+                serve(_mongoshot_settings.db_url, _mongoshot_settings.project.mongod, run)
             )
+        yield url
+
+
+@pytest.fixture(scope="session")
+def mongo_client(pytestconfig: pytest.Config, db_url: str) -> Iterator[Client]:
+    """Give the client of the server under test, that of `db_url`."""
+    from mongoshot.server.connection import connect
+
+    with one_line():
+        client = connect(db_url)
+    with client:
+        pytestconfig.stash[_SERVED] = client, db_url
         yield client
 
 
 @pytest.fixture(scope="session")
 def _mongoshot_stage(
-    request: pytest.FixtureRequest, mongo_client: Client, _mongoshot_settings: Settings
+    request: pytest.FixtureRequest,
+    mongo_client: Client,
+    _mongoshot_settings: Settings,
 ) -> Iterator[Stage]:
+    from mongoshot.staging.opening import use_stage
     from mongoshot.staging.stage import Stage
 
     config = request.config
@@ -80,10 +133,14 @@ def _mongoshot_stage(
             mongo_client,
             _mongoshot_settings.db_name + suffix,
             _mongoshot_settings,
+            url=_url_of(config, mongo_client) or "",
             main=_most_used_scenario(request.session),
             verify=config.getoption("--mongoshot-verify") or config.getini("mongoshot-verify"),
             find=Recording.of(config).begin(request.session, mongo_client, _mongoshot_settings),
         )
+    if any(_is_ours(item, "db_name") for item in request.session.items):
+        stage.share()
+    use_stage(stage)
     yield stage
     stage.close()
     gather(config, stage.statistics)
@@ -108,6 +165,47 @@ def db(_mongoshot_stage: Stage) -> Database:
     record it into the scenario.
     """
     return _mongoshot_stage.database
+
+
+@pytest.fixture(scope="session")
+def db_name(_mongoshot_stage: Stage) -> str:
+    """Give the name of the database under test, for programs that make their own client.
+
+    It is the same for the whole run, so all scenarios share that database, and each change of
+    scenario loads. A client that is made for each test can do without: `db.name`.
+    """
+    with one_line():
+        return _mongoshot_stage.share()
+
+
+def _check_server(request: pytest.FixtureRequest, stage: Stage) -> None:
+    """Fail where a test is told of another server than the one that it is staged on."""
+    config, client = request.config, stage.database.client
+    if "db_url" not in request.fixturenames or _url_of(config, client) is not None:
+        return
+    from mongoshot.server.identity import check_same_server
+
+    if config.stash.get(_CHECKED, None) is not client:
+        with one_line():
+            check_same_server(client, request.getfixturevalue("db_url"))
+        config.stash[_CHECKED] = client
+
+
+@pytest.fixture
+def async_db(
+    request: pytest.FixtureRequest, staged: Staged, db_url: str
+) -> Iterator[AsyncDatabase]:
+    """Give the database of the test to coroutines: PyMongo's `AsyncDatabase`, of a new client.
+
+    It works on the event loop that first uses it, under asyncio alone, and is closed with it.
+    """
+    check_backend(request)
+    with contextlib.ExitStack() as stack:
+        with one_line():
+            from mongoshot.server.asynchronous import open_async
+
+            database = stack.enter_context(open_async(staged.database, db_url))
+        yield database
 
 
 @pytest.fixture(scope="session")
@@ -150,6 +248,7 @@ def staged(request: pytest.FixtureRequest, _mongoshot_stage: Stage) -> Iterator[
     """Stage the test's scenario, or an empty database, and give it: `reset()`, `mark()`."""
     from mongoshot.comparison import printable
 
+    _check_server(request, _mongoshot_stage)
     marked = read_mark(request.node)
     names = marked.names
     with one_line():

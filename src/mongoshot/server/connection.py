@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import re
 import warnings
-from collections.abc import Iterator
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias, TypeVar
 
 import pymongo
 from bson.codec_options import CodecOptions
@@ -27,6 +27,7 @@ from mongoshot.errors import (
 
 Client: TypeAlias = pymongo.MongoClient[dict[str, Any]]
 Database: TypeAlias = PymongoDatabase[dict[str, Any]]
+AnyClient = TypeVar("AnyClient")
 
 #: Seconds until a server that does not answer is given up; a command shall fail within 5.
 TIMEOUT = 3.0
@@ -50,14 +51,10 @@ def connect(url: str, *, option: str = _URL_OPTION) -> Client:
     after 3 s where the URL does not say otherwise. `option` is what errors say to name another URL
     with. Raises UsageError for a malformed URL, UnreachableError, AuthenticationError.
     """
-    timeouts: dict[str, Any] = {
-        name: int(TIMEOUT * 1000)
-        for name in ("serverSelectionTimeoutMS", "connectTimeoutMS")
-        if f"{name.lower()}=" not in url.lower()
-    }
-    _check_credentials(url)
+    if not isinstance(url, str):  # a fixture or a program of the user's may give anything
+        raise UsageError(f"a URL is a string like mongodb://host:27017, and not {url!r}")
+    client: Client = make_client(pymongo.MongoClient, url, option=option)
     with translated(f"connect to {redact(url)}", url, option=option):
-        client = _make_client(url, timeouts)
         try:
             client.admin.command("ping")
         except BaseException:
@@ -76,19 +73,30 @@ def _check_credentials(url: str) -> None:
         )
 
 
-def _make_client(url: str, options: dict[str, Any]) -> Client:
-    """Make a client, and take what the driver only warns of, a misspelled option, for an error."""
-    with warnings.catch_warnings(record=True) as doubts:
+def make_client(kind: Callable[..., AnyClient], url: str, *, option: str = "--db-url") -> AnyClient:
+    """Make a client of a class of the driver's, with the options that all of ours have.
+
+    What the driver only warns of, a misspelled option, is an error. Raises UsageError.
+    """
+    timeouts: dict[str, Any] = {
+        name: int(TIMEOUT * 1000)
+        for name in ("serverSelectionTimeoutMS", "connectTimeoutMS")
+        if f"{name.lower()}=" not in url.lower()
+    }
+    _check_credentials(url)
+    doing = f"connect to {redact(url)}"
+    with translated(doing, url, option=option), warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         try:
-            client: Client = pymongo.MongoClient(url, appname="mongoshot", **options)
+            client = kind(url, appname="mongoshot", **timeouts)
         except (OSError, TypeError, ValueError) as error:  # a port, an option, a file of keys
             raise driver.ConfigurationError(str(error)) from error
-    for doubt in doubts:
-        # A way of compression that is not installed is done without.
-        if doubt.category is UserWarning and "is not available" not in str(doubt.message):
-            client.close()
-            raise driver.ConfigurationError(str(doubt.message))
+        for doubt in said:
+            # A way of compression that is not installed is done without.
+            if doubt.category is UserWarning and "is not available" not in str(doubt.message):
+                if isinstance(client, pymongo.MongoClient):  # the asynchronous one is not open yet
+                    client.close()
+                raise driver.ConfigurationError(str(doubt.message))
     return client
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mongoshot.errors import ServerError
-from mongoshot.server.connection import Client, translated
+from mongoshot.errors import ServerError, UsageError
+from mongoshot.server.connection import Client, connect, redact, translated
 
 
 def is_same_deployment(one: Client, other: Client) -> bool:
@@ -25,6 +25,18 @@ def is_same_deployment(one: Client, other: Client) -> bool:
     if identity is not None and (other_identity := _identity(other)) is not None:
         return bool(identity == other_identity)
     return not _addresses(one, told).isdisjoint(_addresses(other, others))
+
+
+def check_same_server(client: Client, url: str) -> None:
+    """Raise UsageError where a client that somebody else made is connected to another server."""
+    with connect(url) as other:
+        if is_same_deployment(client, other):
+            return
+    raise UsageError(
+        "the client of the fixture mongo_client is not connected to the server of the fixture"
+        f" db_url, {redact(url)}: let mongo_client take its URL from db_url, and db_url, if it is to"
+        " be another server than that of --db-url, return its URL"
+    )
 
 
 def _hello(client: Client) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from mongoshot.config import Settings
@@ -42,15 +42,18 @@ class Stage:
         name: str,
         settings: Settings,
         *,
+        url: str = "",
         main: Names = (),
         verify: bool = False,
         find: Callable[[str], Scenario] | None = None,
     ) -> None:
         """Use databases of `client` for all tests; `verify` proves each reset before its test.
 
-        `find` gives the scenario of a name, where that is not always in the settings' directory.
+        `url` is that of the server, for clients of other kinds; `find` gives the scenario of a
+        name, where that is not always in the settings' directory.
         Claims the main one, before a fixture of the user's writes to it. Raises OwnershipError.
         """
+        self.url = url
         self._main_database = named_database(client, name)
         self._main = main
         self._settings = settings
@@ -64,6 +67,8 @@ class Stage:
         # The one that was used last comes last.
         self._staged: dict[Names, Staged] = {}
         self._last_test: dict[Names, str] = {}
+        self._in_use = False
+        self._shared = False
 
     def prepare(
         self,
@@ -96,23 +101,59 @@ class Stage:
         self._staged[names] = staged
         self._last_test[names] = test
         switch(self.database, staged.database, Use(staged.mark if counts else None))
+        self._in_use = True
         return staged
+
+    @contextlib.contextmanager
+    def scenario(self, *names: str, test: str = "the last block") -> Iterator[Staged]:
+        """Stage the scenarios `names`, laid over each other, for the length of a block.
+
+        Gives the staged database: `database`, `changes()`, `mark()`, `reset()`. It stays as the
+        block leaves it until the next one. `test` names the block where something is to be said of
+        it. Raises what `prepare` does.
+        """
+        staged = self.prepare(names, test, counts=True)
+        try:
+            yield staged
+        finally:
+            self.finish(names)
+
+    def share(self) -> str:
+        """Let all scenarios share one database from now on, and return its name.
+
+        It is the main one; but where a test is under way, that test's, as what the test and its
+        fixtures have been given is there. The others are left.
+        """
+        if not self._shared:
+            self._shared = True
+            self._most = 1
+            if self._in_use:
+                self._main_database = next(reversed(self._staged.values())).database
+            for names, staged in list(self._staged.items()):
+                if staged.database.name != self._main_database.name:
+                    self._leave(names, staged)
+                    del self._staged[names]
+        return self._main_database.name
 
     def finish(self, names: Names) -> None:
         """Say that the test which `names` were staged for is done, its fixtures included."""
         with contextlib.suppress(MongoshotError):  # without it, late writes have no name
             if names in self._staged:
                 self._staged[names].finish()
+        self._in_use = False
 
     def close(self) -> None:
         """Leave the databases; what the last tests have put there is mongoshot's to overwrite."""
         for names, staged in self._staged.items():
-            with contextlib.suppress(MongoshotError):  # the server may be gone
-                # No test will meet what was written here meanwhile, by a program that takes this
-                # for the database of its test. The current one is cleaned up by fixtures.
-                if staged.database.name != self.database.name:
-                    self._note_late(names, staged.late())
-                staged.remember()
+            self._leave(names, staged)
+
+    def _leave(self, names: Names, staged: Staged) -> None:
+        with contextlib.suppress(MongoshotError):  # the server may be gone
+            # No test will meet what was written here meanwhile, by a program that takes this
+            # for the database of its test. The current one is cleaned up by fixtures.
+            if staged.database.name != self.database.name:
+                self._note_late(names, staged.late())
+            staged.remember()
 
     def _note_late(self, names: Names, late: tuple[LateWrites, ...]) -> None:
         found = [describe_late(writes, self._last_test[names]) for writes in late]
@@ -155,11 +196,17 @@ class Stage:
                     f"all scenarios share {database.name}, and each change of scenario loads:"
                     f" {error}"
                 )
-        self._staged = {
+        kept = {
             other: staged
             for other, staged in self._staged.items()
             if staged.database.name != database.name
         }
+        if self._shared and len(kept) < len(self._staged):
+            self.statistics.notes.append(
+                f"tests ask for db_name, so all scenarios share {database.name}, and each change of"
+                " scenario loads"
+            )
+        self._staged = kept
         return database
 
     def _own_place(self, names: Names) -> Database:

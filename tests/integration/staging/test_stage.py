@@ -219,3 +219,36 @@ def test_names_of_databases(names: tuple[str, ...], expected: str) -> None:
     found = database_name("test_db", names)
     assert found == expected or re.fullmatch(expected, found)
     assert len(found) <= 63
+
+
+def test_scenarios_share_the_main_database_when_it_is_asked_for(
+    make_stage: MakeStage, name: str
+) -> None:
+    stage = make_stage()
+    for scenario in ("shop", "returns"):
+        stage.prepare((scenario,))
+        stage.finish((scenario,))
+    assert stage.share() == name
+    for scenario in ("returns", "shop", "shop", "fraud"):
+        stage.prepare((scenario,))
+        assert (stage.database.name, held(stage.database)) == (name, [scenario])
+        stage.finish((scenario,))
+    assert stage.share() == name
+    assert len(stage.statistics.loads) == 2 + 3
+    assert any("ask for db_name" in note for note in stage.statistics.notes)
+
+
+def test_scenarios_share_the_database_of_a_test_that_is_under_way(
+    make_stage: MakeStage, name: str
+) -> None:
+    stage = make_stage()
+    stage.prepare(("shop",))
+    stage.finish(("shop",))
+    staged = stage.prepare(("returns",))
+    assert stage.share() == f"{name}__returns" == staged.database.name
+    staged.database["orders"].insert_one({"_id": 1})
+    assert staged.changes().inserted == {"orders": [{"_id": 1}]}
+    stage.finish(("returns",))
+    for scenario in ("returns", "shop"):
+        stage.prepare((scenario,))
+        assert (stage.database.name, held(stage.database)) == (f"{name}__returns", [scenario])

@@ -34,8 +34,8 @@ def check_same_server(client: Client, url: str) -> None:
             return
     raise UsageError(
         "the client of the fixture mongo_client is not connected to the server of the fixture"
-        f" db_url, {redact(url)}: let mongo_client take its URL from db_url, and db_url, if it is to"
-        " be another server than that of --db-url, return its URL"
+        f" db_url, {redact(url)}: let mongo_client take its URL from db_url, and let db_url return"
+        " that of another server than --db-url names, if that is meant"
     )
 
 

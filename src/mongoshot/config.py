@@ -111,7 +111,11 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Hold every option, decided. `db_url` is None where an embedded mongod is to be used."""
+    """Hold every option, decided.
+
+    `db_url` is None where an embedded mongod is to be used. Where `db_name` was not given, but is
+    the default, another will do.
+    """
 
     db_url: str | None
     db_name: str
@@ -120,6 +124,7 @@ class Settings:
     templates_path: Path = Path(DEFAULT_TEMPLATES)
     scenario_databases: int = int(DEFAULT_SCENARIO_DATABASES)
     natural_order: NaturalOrder = "small"
+    db_name_is_given: bool = True
 
 
 def resolve(
@@ -136,6 +141,7 @@ def resolve(
     `[tool.mongoshot]` table.
     """
     values: dict[str, str | None] = {}
+    given_keys: set[str] = set()
     for option in OPTIONS:
         sources = {
             f"--{option.key}": flags.get(option.key),
@@ -147,6 +153,7 @@ def resolve(
             if not value:
                 raise UsageError(f"{where} is empty; give it a value or leave it out")
         values[option.key] = next(iter(given.values()), option.default)
+        given_keys |= {option.key} if given else set()
     return Settings(
         db_url=values["db-url"],
         db_name=values["db-name"] or DEFAULT_DATABASE,
@@ -155,6 +162,7 @@ def resolve(
         templates_path=root / (values["templates-path"] or DEFAULT_TEMPLATES),
         scenario_databases=_whole_number("scenario-databases", values["scenario-databases"]),
         natural_order=_natural_order(values["natural-order"]),
+        db_name_is_given="db-name" in given_keys,
     )
 
 

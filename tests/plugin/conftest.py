@@ -14,6 +14,10 @@ from mongoshot.server.connection import Client
 Run = Callable[..., pytest.RunResult]
 
 
+#: An inner run that is about one of them switches it on: `-p randomly`.
+NOT_LOADED = ("hypothesispytest", "faker", "randomly", "repeat", "rerunfailures")
+
+
 @pytest.fixture(autouse=True)
 def _no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """The inner run is not a worker of the outer one."""
@@ -22,7 +26,7 @@ def _no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DB_URL", "DB_NAME", "SNAPSHOTS_PATH", "TEMPLATES_PATH", "CI", "BUILD_NUMBER"):
         monkeypatch.delenv(name, raising=False)
     # Plugins of what the tests of this project need besides: loading them takes most of a run.
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:faker")
+    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(f"-p no:{name}" for name in NOT_LOADED))
 
 
 @pytest.fixture

@@ -69,7 +69,7 @@ def mongo_client(pytestconfig: pytest.Config, _mongoshot_settings: Settings) -> 
 def _mongoshot_stage(
     request: pytest.FixtureRequest, mongo_client: Client, _mongoshot_settings: Settings
 ) -> Iterator[Stage]:
-    from mongoshot.staging.stage import Stage
+    from mongoshot.staging.stage import Stage, spare_names
 
     config = request.config
     worker = worker_of(config)
@@ -81,6 +81,7 @@ def _mongoshot_stage(
             _mongoshot_settings,
             main=_most_used_scenario(request.session),
             verify=config.getoption("--mongoshot-verify") or config.getini("mongoshot-verify"),
+            spare=spare_names(_mongoshot_settings, suffix),
         )
     yield stage
     stage.close()

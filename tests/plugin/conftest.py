@@ -19,8 +19,10 @@ NOT_LOADED = ("hypothesispytest", "faker", "randomly", "repeat", "rerunfailures"
 
 
 @pytest.fixture(autouse=True)
-def _no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_worker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The inner run is not a worker of the outer one."""
+    if "pytester" in request.fixturenames:
+        request.getfixturevalue("pytester")  # before what follows: it discards PYTEST_ADDOPTS
     for name in [name for name in os.environ if name.startswith("PYTEST_XDIST_")]:
         monkeypatch.delenv(name)
     for name in ("DB_URL", "DB_NAME", "SNAPSHOTS_PATH", "TEMPLATES_PATH", "CI", "BUILD_NUMBER"):

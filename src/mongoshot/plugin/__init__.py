@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mongoshot.plugin import fixtures, mark
+from mongoshot.plugin.asking import stage_when_asked
 from mongoshot.plugin.errors import one_line
 from mongoshot.plugin.workers import hear_worker, summary, tell_worker
 
@@ -47,6 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
     from mongoshot.plugin.failing import FailingTests
 
     config.pluginmanager.register(fixtures, "mongoshot-fixtures")
+    stage_when_asked(config, fixtures.STAGED_FIXTURES)
     RunRecord.watch(config)
     config.pluginmanager.register(FailingTests(config), "mongoshot-failing")
     config.addinivalue_line("markers", mark.HELP)

@@ -145,6 +145,18 @@ def _counts_changes(request: pytest.FixtureRequest) -> bool:
     return "staged" in asked or is_readonly(request.node)
 
 
+def _check_client(request: pytest.FixtureRequest, stage: Stage) -> None:
+    """Raise UsageError where a directory or a module has a server of its own."""
+    from mongoshot.errors import UsageError
+
+    if request.getfixturevalue("mongo_client") is not stage.database.client:
+        raise UsageError(
+            "this test has another mongo_client than the run began with: a run has one server, so"
+            " override the fixture for all tests, in the conftest.py of the rootdir, or run these"
+            " tests by themselves"
+        )
+
+
 @pytest.fixture
 def staged(request: pytest.FixtureRequest, _mongoshot_stage: Stage) -> Iterator[Staged]:
     """Stage the test's scenario, or an empty database, and give it: `reset()`, `mark()`."""
@@ -152,6 +164,7 @@ def staged(request: pytest.FixtureRequest, _mongoshot_stage: Stage) -> Iterator[
 
     names = read_mark(request.node).names
     with one_line():
+        _check_client(request, _mongoshot_stage)
         staged = _mongoshot_stage.prepare(
             names,
             request.node.nodeid,

@@ -24,7 +24,7 @@ def stage_when_asked(config: pytest.Config, fixtures: frozenset[str]) -> None:
             names: list[str] = getattr(item, "fixturenames", ["staged"])
             if "staged" not in names:
                 # A list of its own: that of a function is shared by all its parameters.
-                item.fixturenames = [*names, "staged"]
+                item.fixturenames = [*names, "staged", argname]
                 ask(request, "staged")
         return ask(request, argname)
 

@@ -41,36 +41,40 @@ def bad(pytester: pytest.Pytester, run: Run, body: str) -> pytest.RunResult:
 
 
 @pytest.mark.usefixtures("shop")
+def test_markers(pytester: pytest.Pytester, run: Run) -> None:
+    takes = "the marker scenario takes one or more names of scenarios, each a string, and *"
+    markers = {
+        'scenario("shpo")': "no scenario 'shpo' in *snapshots: did you mean 'shop'?*",
+        'scenario("Shop")': "no scenario 'Shop' in *snapshots: did you mean 'shop'?*",
+        'scenario("shop", "extra")': "no scenario 'extra' in *: did you mean 'extras'?*",
+        'scenario("different")': "no scenario 'different' in *extras*shop*",
+        'scenario("../snapshots/shop")': "*'../snapshots/shop'*",
+        'scenario("")': "*''*",
+        "scenario": takes,
+        "scenario()": takes,
+        "scenario(1)": takes,
+        'scenario(["shop"])': takes,
+        'scenario("shop", readnly=True)': takes,
+    }
+    tests = [
+        f"@pytest.mark.{marker}\ndef test_bad_{number}(db): ...\n"
+        + NEXT.replace("(db)", f"_{number}(db)")
+        for number, marker in enumerate(markers)
+    ]
+
+    result = bad(pytester, run, "\n".join(tests))
+
+    result.assert_outcomes(passed=2 * (len(markers) + 2), errors=len(markers))
+    for number, line in enumerate(markers.values()):
+        result.stdout.fnmatch_lines([f"*ERROR at setup of test_bad_{number} *", line])
+
+
 @pytest.mark.parametrize(
-    ("marker", "line"),
+    ("change", "what"),
     [
-        ('scenario("shpo")', "no scenario 'shpo' in *snapshots: did you mean 'shop'?*"),
-        ('scenario("Shop")', "no scenario 'Shop' in *snapshots: did you mean 'shop'?*"),
-        ('scenario("shop", "extra")', "no scenario 'extra' in *: did you mean 'extras'?*"),
-        ('scenario("wholly-different")', "*no scenario 'wholly-different' in *extras*shop*"),
-        ('scenario("../snapshots/shop")', "*'../snapshots/shop'*"),
-        ('scenario("")', "*''*"),
-        ("scenario", "*the marker scenario takes one or more names of scenarios*"),
-        ("scenario()", "*the marker scenario takes one or more names of scenarios*"),
-        ("scenario(1)", "*the marker scenario takes one or more names of scenarios*"),
-        ('scenario(["shop"])', "*the marker scenario takes one or more names of scenarios*"),
-        ('scenario("shop", readnly=True)', "*the marker scenario takes one or more names*"),
-    ],
-)
-def test_a_marker(pytester: pytest.Pytester, run: Run, marker: str, line: str) -> None:
-    result = bad(pytester, run, f"@pytest.mark.{marker}\ndef test_bad(db): ...\n")
-
-    result.assert_outcomes(passed=4, errors=1)
-    result.stdout.fnmatch_lines([line])
-    result.stdout.fnmatch_lines(["ERROR *::test_bad*"])
-
-
-@pytest.mark.parametrize(
-    ("change", "line"),
-    [
-        ("indexes", "*orders*index*"),
-        ("options", "*orders*options*"),
-        ("type", "*orders*"),
+        ("indexes", "the indexes"),
+        pytest.param("options", "the options", marks=pytest.mark.long),
+        pytest.param("type", "type", marks=pytest.mark.long),
     ],
 )
 def test_scenarios_that_cannot_be_laid_over_each_other(
@@ -80,7 +84,7 @@ def test_scenarios_that_cannot_be_laid_over_each_other(
     mongo_client: Client,
     inner_database: str,
     change: str,
-    line: str,
+    what: str,
 ) -> None:
     source = mongo_client[f"{inner_database}_other"]
     if change == "indexes":
@@ -94,7 +98,12 @@ def test_scenarios_that_cannot_be_laid_over_each_other(
     result = bad(pytester, run, '@pytest.mark.scenario("shop", "other")\ndef test_bad(db): ...\n')
 
     result.assert_outcomes(passed=4, errors=1)
-    result.stdout.fnmatch_lines([f"*shop*other*{line}", "ERROR *::test_bad*"])
+    result.stdout.fnmatch_lines(
+        [
+            f"cannot lay shop + other over each other: they differ in {what} of 'orders'; *",
+            "ERROR *::test_bad*",
+        ]
+    )
 
 
 @pytest.mark.usefixtures("shop")
@@ -108,6 +117,7 @@ def test_a_scenario_whose_files_are_damaged(pytester: pytest.Pytester, run: Run)
     result.stdout.fnmatch_lines(["*orders.json*", "ERROR *::test_bad*"])
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("shop")
 @pytest.mark.parametrize(
     ("file", "text", "line"),

@@ -28,5 +28,5 @@ def stage_when_asked(config: pytest.Config, fixtures: frozenset[str]) -> None:
                 ask(request, "staged")
         return ask(request, argname)
 
-    pytest.FixtureRequest.getfixturevalue = staging  # type: ignore[method-assign]
+    pytest.FixtureRequest.getfixturevalue = staging  # type: ignore[method-assign, assignment]
     config.add_cleanup(lambda: setattr(pytest.FixtureRequest, "getfixturevalue", ask))

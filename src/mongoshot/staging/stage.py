@@ -92,6 +92,7 @@ class Stage:
         staged = self._staged.pop(names, None)
         if staged is None:
             staged = self._start(names)
+            staged.before_reset = self._leases.check  # a test may reset it, too
         else:
             report = staged.reset()
             self.statistics.add_reset(report)

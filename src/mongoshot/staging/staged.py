@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime
 import time
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Collection as Hosts
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import ClassVar
@@ -118,6 +118,7 @@ class Staged:
         self._finished: Moment | None = None
         self._occurrences = Occurrences(scenario)
         self._began = self._clock.now()
+        self.before_reset: Callable[[], None] = lambda: None  # may raise, and then nothing is reset
 
     @property
     def tier(self) -> Tier:
@@ -129,6 +130,7 @@ class Staged:
 
         Changes count from here. Raises RestoreError and the errors of the connection.
         """
+        self.before_reset()
         started = time.perf_counter()
         finished, self._finished = self._finished, None
         late: tuple[LateWrites, ...] | None = None

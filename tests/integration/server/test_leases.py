@@ -269,10 +269,15 @@ mongoshot.server.lease.DURATION = duration
 
 settings = Settings(None, database.name, Path(), Project(Path("shop").absolute()))
 stage = Stage(database.client, database.name, settings)
-stage.prepare(())
+staged = stage.prepare(())
 database["orders"].insert_one({"_id": "by its test"})
 say("taken")
 sys.stdin.readline()
+try:
+    staged.reset()
+    say("reset")
+except DatabaseInUseError as error:
+    say(error)
 try:
     stage.prepare(())
     say("prepared")
@@ -306,6 +311,7 @@ def test_a_run_that_stood_still_while_another_took_its_database_writes_no_more(
         assert f"for over 0.4 s, and another run (process {os.getpid()} on " in said
         assert said.endswith("has taken it; start this run again")
         assert stopped.stdout is not None
+        assert stopped.stdout.readline() == f"{said}\n"  # the next test
         assert "the ledger does not say that it is: another run (" in stopped.stdout.readline()
         assert stopped.stdout.readline() == "closed\n"
         assert database["orders"].count_documents({}) == 2
@@ -331,6 +337,7 @@ def test_what_a_run_enters_that_stood_still_is_not_believed_after_the_other_has_
     assert "has taken it" in go_on(stopped)
 
     assert stopped.stdout is not None
+    assert "has taken it" in stopped.stdout.readline()
     assert "has had it meanwhile" in stopped.stdout.readline()
     entry = read_entry(database)
     assert entry is not None
@@ -347,7 +354,9 @@ def test_a_run_that_stood_still_and_lost_nothing_goes_on(
     await_that(lambda: not is_held(database))
     stopped.send_signal(signal.SIGCONT)
 
-    assert go_on(stopped) == "prepared"
+    assert go_on(stopped) == "reset"
+    assert stopped.stdout is not None
+    assert stopped.stdout.readline() == "prepared\n"
     assert database["orders"].count_documents({}) == 0
 
 

@@ -74,7 +74,7 @@ def test_markers(pytester: pytest.Pytester, run: Run) -> None:
     [
         ("indexes", "the indexes"),
         pytest.param("options", "the options", marks=pytest.mark.long),
-        pytest.param("type", "type", marks=pytest.mark.long),
+        pytest.param("type", "the type", marks=pytest.mark.long),
     ],
 )
 def test_scenarios_that_cannot_be_laid_over_each_other(

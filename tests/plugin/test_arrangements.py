@@ -437,6 +437,28 @@ def test_a_builder_that_a_directory_overrides_is_that_of_its_tests(
     run("-p", "randomly", "--randomly-seed=1").assert_outcomes(passed=6)
 
 
+def test_templates_that_a_directory_overrides_are_one_line_unless_its_builder_is_too(
+    pytester: pytest.Pytester, run: Run
+) -> None:
+    for directory in ("one", "two"):
+        templates = pytester.mkpydir(directory) / "templates"
+        templates.mkdir()
+        (templates / f"{directory}.py").write_text("TEMPLATE = {}\n")
+        (templates.parent / f"test_{directory}.py").write_text("def test_it(scenario_builder): ...")
+        (templates.parent / "conftest.py").write_text(
+            "import pytest\n\n"
+            "@pytest.fixture(scope='session')\n"
+            f"def templates_path():\n    return {str(templates)!r}\n"
+        )
+
+    result = run()
+
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(
+        ["this test has another templates_path than scenario_builder was *"]
+    )
+
+
 def test_a_run_within_a_run_has_a_database_of_its_own(
     pytester: pytest.Pytester, server_url: str
 ) -> None:

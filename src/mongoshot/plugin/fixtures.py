@@ -36,6 +36,8 @@ STAGED_FIXTURES = frozenset(
     }
 )
 
+_BUILT: pytest.StashKey[tuple[ScenarioBuilder, str]] = pytest.StashKey()
+
 
 @pytest.fixture(scope="session")
 def _mongoshot_settings(pytestconfig: pytest.Config) -> Settings:
@@ -118,14 +120,19 @@ def templates_path(_mongoshot_settings: Settings) -> str:
 
 @pytest.fixture(scope="session")
 def scenario_builder(
-    db: Database, templates_path: str, _mongoshot_settings: Settings
+    pytestconfig: pytest.Config,
+    db: Database,
+    templates_path: str,
+    _mongoshot_settings: Settings,
 ) -> ScenarioBuilder:
     """Give what creates documents from templates in the database of the test."""
     from mongoshot.staging.building.builder import ScenarioBuilder
     from mongoshot.staging.templates import load_templates_from_path
 
     with one_line():
-        return ScenarioBuilder(db, load_templates_from_path(templates_path))
+        builder = ScenarioBuilder(db, load_templates_from_path(templates_path))
+    pytestconfig.stash[_BUILT] = builder, templates_path
+    return builder
 
 
 def _template_collections(request: pytest.FixtureRequest) -> tuple[str, ...]:
@@ -135,7 +142,16 @@ def _template_collections(request: pytest.FixtureRequest) -> tuple[str, ...]:
     definitions = request.node._fixtureinfo.name2fixturedefs.get("scenario_builder")  # noqa: SLF001 - pytest has no public way
     if definitions and definitions[-1].scope == "function":
         return ()  # the user's own, which may write: it has its turn after the staging
-    return tuple(getattr(request.getfixturevalue("scenario_builder"), "collections", ()))
+    builder = request.getfixturevalue("scenario_builder")
+    ours, path = request.config.stash.get(_BUILT, (None, ""))
+    if builder is ours and request.getfixturevalue("templates_path") != path:
+        from mongoshot.errors import UsageError
+
+        raise UsageError(
+            "this test has another templates_path than scenario_builder was made with, which is one"
+            " for the whole run: override scenario_builder beside it"
+        )
+    return tuple(getattr(builder, "collections", ()))
 
 
 def _counts_changes(request: pytest.FixtureRequest) -> bool:

@@ -101,9 +101,10 @@ class Leases:
 
     def renew(self) -> None:
         """Renew all at once; one that is another's by now was lost. Raises ServerError."""
+        if self._is_a_fork():
+            return
         with self._lock:
-            # In a fork they are its parent's.
-            if not self._held or self._lost is not None or self._pid != os.getpid():
+            if not self._held or self._lost is not None:
                 return
             asked = _now()
             if renew_leases(self._held.values(), self._holder, self._duration) == len(self._held):
@@ -118,12 +119,18 @@ class Leases:
 
     def release(self) -> None:
         """Give back all, so that the next run may begin at once."""
+        if self._is_a_fork():
+            return
         self._stop.set()
         with self._lock:
             held, self._held = self._held, {}
-        if held and self._pid == os.getpid():
+        if held:
             with contextlib.suppress(MongoshotError):  # the server may be gone
                 end_leases(held.values(), self._holder)
+
+    def _is_a_fork(self) -> bool:
+        """Tell whether this is a fork, whose parent has the leases, and maybe the lock."""
+        return self._pid != os.getpid()
 
     def _keep(self, database: Database, asked: float) -> None:
         with self._lock:
@@ -131,6 +138,7 @@ class Leases:
             self._renewed = asked if first else min(self._renewed, asked)
             self._held[database.name] = database
         if first:
+            self._stop.set()
             self._stop = threading.Event()
             threading.Thread(
                 target=_keep_renewing,

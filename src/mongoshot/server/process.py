@@ -79,8 +79,11 @@ def _machine() -> str:
     if _counts_ticks():
         # Containers of one machine have the same boot id, and may have the same host name.
         # https://man7.org/linux/man-pages/man7/pid_namespaces.7.html
-        boot = _BOOT_ID.read_text(encoding="ascii").strip()
-        return f"{platform.node()} {boot} {Path('/proc/self/ns/pid').readlink()}"
-    # Without a network card the number is this process's own, and a dead process is believed to be
-    # on another machine, until its time is over.
+        try:
+            boot = _BOOT_ID.read_text(encoding="ascii").strip()
+            return f"{platform.node()} {boot} {Path('/proc/self/ns/pid').readlink()}"
+        except OSError:
+            # As if each process had a machine of its own: none is believed to be dead.
+            return f"{platform.node()} {uuid.uuid4()}"
+    # So it is without a network card, too, where this number is the process's own.
     return f"{platform.node()} {uuid.getnode():x}"

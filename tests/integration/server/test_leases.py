@@ -440,6 +440,24 @@ def test_the_databases_of_scenarios_have_one_each(
         disown(other)
 
 
+def test_spare_names_are_tried_in_turn_and_what_is_somebody_elses_is_left(
+    make_database: MakeDatabase, mongo_client: Client
+) -> None:
+    database, theirs, free = make_database(), make_database(), make_database()
+    theirs["precious"].insert_one({})
+    settings = settings_of(database)
+    with take(database):
+        stage = Stage(mongo_client, database.name, settings, spare=[theirs.name, free.name])
+        assert stage.database.name == free.name
+        [note] = stage.statistics.lines()
+        assert note.startswith(f"{database.name} on ")
+        assert note.endswith(f" UTC): this run took {free.name}")
+        with pytest.raises(DatabaseInUseError, match=f"^{database.name} on .* by another run"):
+            Stage(mongo_client, database.name, settings, spare=[theirs.name, free.name])
+        stage.close()
+    assert theirs["precious"].count_documents({}) == 1
+
+
 def test_a_process_may_restore_into_a_database_that_its_run_has(
     make_database: MakeDatabase, every_kind: Snapshot
 ) -> None:

@@ -15,7 +15,15 @@ Run = Callable[..., pytest.RunResult]
 
 
 #: An inner run that is about one of them switches it on: `-p randomly`.
-NOT_LOADED = ("hypothesispytest", "faker", "randomly", "repeat", "rerunfailures")
+NOT_LOADED = (
+    "hypothesispytest",
+    "faker",
+    "asyncio",
+    "anyio",
+    "randomly",
+    "repeat",
+    "rerunfailures",
+)
 
 
 @pytest.fixture(autouse=True)

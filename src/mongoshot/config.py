@@ -138,7 +138,8 @@ class Settings:
 
     `db_url` is None where an embedded mongod is to be used, `scenario_source_url` and
     `scenario_source_name` where nothing says what to capture from. `scenario_record_said` names
-    what the mode of recording is from: a flag, a variable, an ini key, "" for the default.
+    what the mode of recording is from: a flag, a variable, an ini key, "" for the default. Where
+    `db_name` was not given, but is the default, another will do.
     """
 
     db_url: str | None
@@ -152,6 +153,7 @@ class Settings:
     scenario_record_said: str = ""
     scenario_source_url: str | None = None
     scenario_source_name: str | None = None
+    db_name_is_given: bool = True
 
 
 def resolve(
@@ -193,6 +195,7 @@ def resolve(
         scenario_record_said=said["scenario-record"],
         scenario_source_url=values["scenario-source-url"],
         scenario_source_name=values["scenario-source-name"],
+        db_name_is_given=bool(said["db-name"]),
     )
 
 

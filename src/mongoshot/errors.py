@@ -30,7 +30,8 @@
     │   └── CommandError           the server refused a command
     ├── OwnershipError             a database that is not mongoshot's to overwrite
     │   ├── HostRefusedError
-    │   └── DatabaseRefusedError
+    │   ├── DatabaseRefusedError
+    │   └── DatabaseInUseError     another run has it
     ├── CaptureError               a capture that is not exact
     │   └── UnmaskedError          secrets that no rule covers, or fields that none names
     └── RestoreError               a restore that is not exact
@@ -165,6 +166,10 @@ class HostRefusedError(OwnershipError):
 
 class DatabaseRefusedError(OwnershipError):
     """Report a database that mongoshot did not create and that nobody adopted."""
+
+
+class DatabaseInUseError(OwnershipError):
+    """Report a database that another run writes to at this time, with who that is."""
 
 
 class CaptureError(MongoshotError):

@@ -14,11 +14,23 @@ from mongoshot.server.connection import Client
 Run = Callable[..., pytest.RunResult]
 
 
+#: An inner run that is about one of them switches it on: `-p randomly`.
+NOT_LOADED = (
+    "hypothesispytest",
+    "faker",
+    "asyncio",
+    "anyio",
+    "randomly",
+    "repeat",
+    "rerunfailures",
+)
+
+
 @pytest.fixture(autouse=True)
 def _no_worker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The inner run is not a worker of the outer one."""
     if "pytester" in request.fixturenames:
-        request.getfixturevalue("pytester")  # which would take PYTEST_ADDOPTS away again
+        request.getfixturevalue("pytester")  # before what follows: it discards PYTEST_ADDOPTS
     for name in [name for name in os.environ if name.startswith("PYTEST_XDIST_")]:
         monkeypatch.delenv(name)
     for name in ("DB_URL", "DB_NAME", "SNAPSHOTS_PATH", "TEMPLATES_PATH", "CI", "BUILD_NUMBER"):
@@ -26,9 +38,7 @@ def _no_worker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     for name in ("SCENARIO_RECORD", "SCENARIO_SOURCE_URL", "SCENARIO_SOURCE_NAME"):
         monkeypatch.delenv(name, raising=False)
     # Plugins of what the tests of this project need besides: loading them takes most of a run.
-    monkeypatch.setenv(
-        "PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:faker -p no:asyncio -p no:anyio"
-    )
+    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(f"-p no:{name}" for name in NOT_LOADED))
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ def test_without_any_source_the_defaults_count(tmp_path: Path) -> None:
     settings = resolve({}, root=tmp_path, environment={})
     assert settings.db_url is None
     assert settings.db_name == DEFAULT_DATABASE
+    assert not settings.db_name_is_given
     assert settings.snapshots_path == tmp_path / DEFAULT_SNAPSHOTS
     assert settings.project == Project(tmp_path)
 
@@ -57,6 +58,7 @@ def test_the_flag_counts_before_the_environment_before_the_ini_key(
             ini={option.key: ini},
         )
         assert Path(str(getattr(settings, option.key.replace("-", "_")))).name == decided
+        assert settings.db_name_is_given == (option.key == "db-name")
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "many", "1.5", "²"])

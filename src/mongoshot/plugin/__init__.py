@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mongoshot.plugin import fixtures, loops, mark
+from mongoshot.plugin.asking import stage_when_asked
 from mongoshot.plugin.errors import one_line
 from mongoshot.plugin.recording import Recording
 from mongoshot.plugin.workers import hear_worker, summary, tell_worker
@@ -49,6 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     config.pluginmanager.register(fixtures, "mongoshot-fixtures")
     config.pluginmanager.register(loops, "mongoshot-loops")
+    stage_when_asked(config, fixtures.STAGED_FIXTURES - {"db_url", "db_name"})
     RunRecord.watch(config)
     config.pluginmanager.register(FailingTests(config), "mongoshot-failing")
     Recording.watch(config)

@@ -45,6 +45,7 @@ STAGED_FIXTURES = frozenset(
 #: The client that `mongo_client` made, and its URL; the one of the user's that was found to match.
 _SERVED: pytest.StashKey[tuple[Client | None, str | None]] = pytest.StashKey()
 _CHECKED: pytest.StashKey[Client] = pytest.StashKey()
+_BUILT: pytest.StashKey[tuple[ScenarioBuilder, str]] = pytest.StashKey()
 
 
 def asks_for_staging(item: pytest.Item) -> bool:
@@ -123,7 +124,7 @@ def _mongoshot_stage(
     _mongoshot_settings: Settings,
 ) -> Iterator[Stage]:
     from mongoshot.staging.opening import use_stage
-    from mongoshot.staging.stage import Stage
+    from mongoshot.staging.stage import Stage, spare_names
 
     config = request.config
     worker = worker_of(config)
@@ -137,6 +138,7 @@ def _mongoshot_stage(
             main=_most_used_scenario(request.session),
             verify=config.getoption("--mongoshot-verify") or config.getini("mongoshot-verify"),
             find=Recording.of(config).begin(request.session, mongo_client, _mongoshot_settings),
+            spare=spare_names(_mongoshot_settings, suffix),
         )
     if any(_is_ours(item, "db_name") for item in request.session.items):
         stage.share()
@@ -216,14 +218,19 @@ def templates_path(_mongoshot_settings: Settings) -> str:
 
 @pytest.fixture(scope="session")
 def scenario_builder(
-    db: Database, templates_path: str, _mongoshot_settings: Settings
+    pytestconfig: pytest.Config,
+    db: Database,
+    templates_path: str,
+    _mongoshot_settings: Settings,
 ) -> ScenarioBuilder:
     """Give what creates documents from templates in the database of the test."""
     from mongoshot.staging.building.builder import ScenarioBuilder
     from mongoshot.staging.templates import load_templates_from_path
 
     with one_line():
-        return ScenarioBuilder(db, load_templates_from_path(templates_path))
+        builder = ScenarioBuilder(db, load_templates_from_path(templates_path))
+    pytestconfig.stash[_BUILT] = builder, templates_path
+    return builder
 
 
 def _template_collections(request: pytest.FixtureRequest) -> tuple[str, ...]:
@@ -233,7 +240,16 @@ def _template_collections(request: pytest.FixtureRequest) -> tuple[str, ...]:
     definitions = request.node._fixtureinfo.name2fixturedefs.get("scenario_builder")  # noqa: SLF001 - pytest has no public way
     if definitions and definitions[-1].scope == "function":
         return ()  # the user's own, which may write: it has its turn after the staging
-    return tuple(getattr(request.getfixturevalue("scenario_builder"), "collections", ()))
+    builder = request.getfixturevalue("scenario_builder")
+    ours, path = request.config.stash.get(_BUILT, (None, ""))
+    if builder is ours and request.getfixturevalue("templates_path") != path:
+        from mongoshot.errors import UsageError
+
+        raise UsageError(
+            "this test has another templates_path than scenario_builder was made with, which is one"
+            " for the whole run: override scenario_builder beside it"
+        )
+    return tuple(getattr(builder, "collections", ()))
 
 
 def _counts_changes(request: pytest.FixtureRequest) -> bool:
@@ -241,6 +257,18 @@ def _counts_changes(request: pytest.FixtureRequest) -> bool:
     # Without what was put there for it.
     asked = request.node._fixtureinfo.names_closure  # noqa: SLF001 - pytest has no public way
     return "staged" in asked or is_readonly(request.node)
+
+
+def _check_client(request: pytest.FixtureRequest, stage: Stage) -> None:
+    """Raise UsageError where a directory or a module has a server of its own."""
+    from mongoshot.errors import UsageError
+
+    if request.getfixturevalue("mongo_client") is not stage.database.client:
+        raise UsageError(
+            "this test has another mongo_client than the run began with: a run has one server, so"
+            " override the fixture for all tests, in the conftest.py of the rootdir, or run these"
+            " tests by themselves"
+        )
 
 
 @pytest.fixture
@@ -252,6 +280,7 @@ def staged(request: pytest.FixtureRequest, _mongoshot_stage: Stage) -> Iterator[
     marked = read_mark(request.node)
     names = marked.names
     with one_line():
+        _check_client(request, _mongoshot_stage)
         Recording.of(request.config).provide(request.node, marked)
         staged = _mongoshot_stage.prepare(
             names,

@@ -17,10 +17,11 @@ import socket
 from collections.abc import Collection as Hosts
 from collections.abc import Iterable
 
-from mongoshot.errors import DatabaseRefusedError, HostRefusedError
+from mongoshot.errors import DatabaseInUseError, DatabaseRefusedError, HostRefusedError
 from mongoshot.server.catalog import list_uuids
 from mongoshot.server.collections import count_by_collection
 from mongoshot.server.connection import Client, Database, describe, translated
+from mongoshot.server.lease import Leases, in_use
 from mongoshot.server.ledger import (
     LEDGER_DATABASE,
     LedgerEntry,
@@ -66,14 +67,17 @@ def _is_this_machine(host: str) -> bool:
 def check_writable(database: Database, allowed_hosts: Hosts[str]) -> bool:
     """Raise unless mongoshot may overwrite the database; writes nothing.
 
-    Returns whether it is in the ledger. Raises HostRefusedError, or DatabaseRefusedError for a
-    database that holds anything and that mongoshot neither created nor was given, with what it
-    holds.
+    Returns whether it is in the ledger. Raises HostRefusedError, DatabaseInUseError for one that
+    another process has, or DatabaseRefusedError for a database that holds anything and that
+    mongoshot neither created nor was given, with what it holds.
     """
     _check_name(database)
     check_host(database.client, allowed_hosts)
     entry = read_entry(database)
     if entry is not None:
+        lease = entry.lease
+        if lease and lease.is_held and not (lease.is_of_this_process or lease.process.is_gone):
+            raise DatabaseInUseError(in_use(database, str(lease)))
         if counts := _held_by_others(database, entry):
             held = _enumerate(f"{name} ({count})" for name, count in counts.items())
             raise DatabaseRefusedError(
@@ -114,15 +118,24 @@ def _held_by_others(database: Database, entry: LedgerEntry) -> dict[str, int]:
     return count_by_collection(database) if there and ours.isdisjoint(there) else {}
 
 
-def claim(database: Database, allowed_hosts: Hosts[str], *, for_a_run: bool = False) -> None:
+def claim(
+    database: Database,
+    allowed_hosts: Hosts[str],
+    *,
+    for_a_run: bool = False,
+    leases: Leases | None = None,
+) -> None:
     """Enter an empty database in the ledger as created by mongoshot; raise as `check_writable`.
 
     `for_a_run` says that tests will use it, until `ledger.advance_baseline`: whatever they leave
-    in it, killed or not, is mongoshot's to overwrite.
+    in it, killed or not, is mongoshot's to overwrite. With `leases`, no other run has it from then
+    on.
     """
     if not check_writable(database, allowed_hosts):
         record_ownership(database, "created", only_if_new=True)
-    if for_a_run:
+    if leases is not None:
+        leases.take(database, for_a_run=for_a_run)
+    elif for_a_run:
         begin_use(database)
 
 

@@ -80,3 +80,11 @@ def _lay_documents(layers: list[Collection]) -> Iterator[bytes]:
     for at, layer in enumerate(layers):
         hidden = set().union(*later[at:]) - {b""}  # without an _id no document replaces another
         yield from (d for d in layer.documents() if document_id(d) not in hidden)
+
+
+def with_others(collection: Collection, documents: Mapping[bytes, bytes | None]) -> Iterator[bytes]:
+    """Read a collection with these documents, by their ids, in place of its own; None for none."""
+    for document in collection.documents():
+        if document_id(document) not in documents:
+            yield document
+    yield from (document for document in documents.values() if document is not None)

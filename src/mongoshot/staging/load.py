@@ -15,6 +15,7 @@ from mongoshot.server.catalog import Entry, find_uuid, list_catalog, list_defini
 from mongoshot.server.collections import create, create_indexes, drop
 from mongoshot.server.connection import Database
 from mongoshot.server.documents import Writer
+from mongoshot.server.lease import Leases
 from mongoshot.server.ledger import Baseline, write_baseline
 from mongoshot.server.ownership import claim
 from mongoshot.server.tracking.window import Catalog
@@ -39,13 +40,15 @@ def load(
     *,
     allowed_hosts: Hosts[str] = frozenset(),
     claimed: bool = False,
+    leases: Leases | None = None,
     writer: Writer | None = None,
     progress: Progress = no_progress,
 ) -> Catalog:
     """Make a database equal to a scenario: documents, indexes, options and views.
 
     Verifies the scenario, and that the database is mongoshot's to overwrite (unless the caller has
-    `claimed` it), before the first write. From then on the ledger has the database as incomplete:
+    `claimed` it), before the first write; `leases` hold it then. From then on the ledger has the
+    database as incomplete:
     it is for the caller to enter it as complete. Returns what was made, with the UUIDs of it: what
     another program makes or makes anew meanwhile is not in it.
 
@@ -54,7 +57,7 @@ def load(
     scenario.verify()
     definitions = {name: c.definition for name, c in scenario.collections.items()}
     if not claimed:
-        claim(database, allowed_hosts)
+        claim(database, allowed_hosts, leases=leases)
     write_baseline(database, Baseline(scenario.digest, scenario.label, complete=False))
     drop_all(database, list_definitions(database).values())
     with contextlib.suppress(CommandError):  # not every user has the right

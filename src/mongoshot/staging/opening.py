@@ -12,7 +12,7 @@ from mongoshot.config import resolve
 from mongoshot.errors import MongoshotError
 from mongoshot.server.connection import connect
 from mongoshot.server.provision import serve
-from mongoshot.staging.stage import Stage
+from mongoshot.staging.stage import Stage, spare_names
 
 
 @contextlib.contextmanager
@@ -38,7 +38,14 @@ def open_stage(
         root=Path(root) if root is not None else Path.cwd(),
     )
     with serve(settings.db_url, settings.project.mongod) as url, connect(url) as client:
-        stage = Stage(client, settings.db_name, settings, url=url)
+        stage = Stage(
+            client,
+            settings.db_name,
+            settings,
+            url=url,
+            spare=spare_names(settings),
+            what="a program",
+        )
         try:
             yield stage
         finally:

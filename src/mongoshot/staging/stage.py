@@ -10,9 +10,15 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from mongoshot.config import Settings
-from mongoshot.errors import CommandError, MongoshotError, OwnershipError
+from mongoshot.errors import (
+    CommandError,
+    DatabaseInUseError,
+    MongoshotError,
+    OwnershipError,
+)
 from mongoshot.server.connection import Client, Database, named_database
 from mongoshot.server.current import CurrentDatabase, Use, switch
+from mongoshot.server.lease import Leases
 from mongoshot.server.ownership import abandon, claim
 from mongoshot.server.tracking.window import LateWrites
 from mongoshot.snapshot.model import Scenario
@@ -46,23 +52,26 @@ class Stage:
         main: Names = (),
         verify: bool = False,
         find: Callable[[str], Scenario] | None = None,
+        spare: Iterable[str] = (),
+        what: str = "pytest",
     ) -> None:
         """Use databases of `client` for all tests; `verify` proves each reset before its test.
 
         `url` is that of the server, for clients of other kinds; `find` gives the scenario of a
-        name, where that is not always in the settings' directory.
-        Claims the main one, before a fixture of the user's writes to it. Raises OwnershipError.
+        name, where that is not always in the settings' directory; `what` tells other runs who has
+        the databases. Claims the main one, before a fixture of the user's writes to it: where
+        another run has it, the first of the names `spare` that is free. Raises OwnershipError.
         """
         self.url = url
-        self._main_database = named_database(client, name)
         self._main = main
         self._settings = settings
         self._most = settings.scenario_databases
         self._verify = verify
         self._find = find or partial(find_scenario, directory=settings.snapshots_path)
-        claim(self._main_database, settings.project.allowed_hosts, for_a_run=True)
-        self.database = CurrentDatabase(self._main_database)
+        self._leases = Leases(f"{what} in {settings.project.root.name}")
         self.statistics = Statistics()
+        self._main_database = self._claim_main(named_database(client, name), spare)
+        self.database = CurrentDatabase(self._main_database)
         self.remarks: list[str] = []
         # The one that was used last comes last.
         self._staged: dict[Names, Staged] = {}
@@ -85,12 +94,15 @@ class Stage:
 
         `database` is that one from then on; `remarks` say what was found on the way. Raises
         SnapshotNotFoundError and whatever a restore or a reset raises; the next call for the same
-        names then believes no more than the ledger.
+        names then believes no more than the ledger. Raises DatabaseInUseError where another run has
+        taken one of the databases.
         """
         self.remarks = []
+        self._leases.check()
         staged = self._staged.pop(names, None)
         if staged is None:
             staged = self._start(names)
+            staged.before_reset = self._leases.check  # a test may reset it, too
         else:
             report = staged.reset()
             self.statistics.add_reset(report)
@@ -143,9 +155,13 @@ class Stage:
         self._in_use = False
 
     def close(self) -> None:
-        """Leave the databases; what the last tests have put there is mongoshot's to overwrite."""
+        """Leave the databases; what the last tests have put there is mongoshot's to overwrite.
+
+        The next run, which may wait for that, has them then.
+        """
         for names, staged in self._staged.items():
             self._leave(names, staged)
+        self._leases.release()
 
     def _leave(self, names: Names, staged: Staged) -> None:
         with contextlib.suppress(MongoshotError):  # the server may be gone
@@ -154,6 +170,24 @@ class Stage:
             if staged.database.name != self.database.name:
                 self._note_late(names, staged.late())
             staged.remember()
+
+    def _claim_main(self, wanted: Database, spare: Iterable[str]) -> Database:
+        try:
+            self._claim(wanted)
+        except DatabaseInUseError as in_use:
+            for name in spare:
+                database = named_database(wanted.client, name)
+                with contextlib.suppress(OwnershipError):  # another run's, too, or somebody else's
+                    self._claim(database)
+                    note = f"{in_use.args[0].partition(';')[0]}: this run took {name}"
+                    self.statistics.notes.append(note)
+                    return database
+            raise
+        return wanted
+
+    def _claim(self, database: Database) -> None:
+        allowed = self._settings.project.allowed_hosts
+        claim(database, allowed, for_a_run=True, leases=self._leases)
 
     def _note_late(self, names: Names, late: tuple[LateWrites, ...]) -> None:
         found = [describe_late(writes, self._last_test[names]) for writes in late]
@@ -212,9 +246,10 @@ class Stage:
     def _own_place(self, names: Names) -> Database:
         base = self._main_database
         own = named_database(base.client, database_name(base.name, names))
-        claim(own, self._settings.project.allowed_hosts, for_a_run=True)
+        self._claim(own)
         others = [staged for other, staged in self._staged.items() if other != self._main]
         if len(others) >= self._most - 1:
+            self._leases.forget(others[0].database)
             abandon(others[0].database)
             self._staged = {n: s for n, s in self._staged.items() if s is not others[0]}
             self.statistics.notes.append(
@@ -222,6 +257,16 @@ class Stage:
                 " for the longest time made room, and is loaded again when it is"
             )
         return own
+
+
+def spare_names(settings: Settings, worker: str = "") -> Iterator[str]:
+    """Name databases to take where another run has the first: none where that was asked for.
+
+    `worker` is added to each. An application may have a name that was asked for in its settings.
+    """
+    if not settings.db_name_is_given:
+        for number in range(2, 100):
+            yield f"{settings.db_name}_{number}{worker}"
 
 
 def database_name(base: str, names: Names) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime
 import time
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Collection as Hosts
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import ClassVar
@@ -23,6 +23,7 @@ from mongoshot.server.catalog import Entry, list_uuids
 from mongoshot.server.collections import live_state
 from mongoshot.server.connection import Database, as_written, describe
 from mongoshot.server.documents import find_documents
+from mongoshot.server.lease import Leases
 from mongoshot.server.ledger import advance_baseline, read_baseline, write_baseline
 from mongoshot.server.tracking.choice import open_tracker
 from mongoshot.server.tracking.fingerprints import Fingerprint, take_fingerprint
@@ -35,7 +36,6 @@ from mongoshot.server.tracking.window import (
     Tracker,
     Window,
 )
-from mongoshot.snapshot.elements import document_id
 from mongoshot.snapshot.model import (
     Collection,
     MemoryState,
@@ -46,6 +46,7 @@ from mongoshot.snapshot.model import (
 )
 from mongoshot.snapshot.occurrences import Occurrences
 from mongoshot.snapshot.order import in_order
+from mongoshot.snapshot.overlay import with_others
 from mongoshot.snapshot.spool import spooled
 from mongoshot.staging.clock import Clock, Span
 from mongoshot.staging.furnished import furnished
@@ -117,6 +118,7 @@ class Staged:
         self._finished: Moment | None = None
         self._occurrences = Occurrences(scenario)
         self._began = self._clock.now()
+        self.before_reset: Callable[[], None] = lambda: None  # may raise, and then nothing is reset
 
     @property
     def tier(self) -> Tier:
@@ -128,6 +130,7 @@ class Staged:
 
         Changes count from here. Raises RestoreError and the errors of the connection.
         """
+        self.before_reset()
         started = time.perf_counter()
         finished, self._finished = self._finished, None
         late: tuple[LateWrites, ...] | None = None
@@ -294,7 +297,7 @@ class Staged:
         touched = self._mark.documents.get(name)
         if collection is None or not touched:
             return collection
-        return Collection(collection.definition, partial(_replaced, collection, touched))
+        return Collection(collection.definition, partial(with_others, collection, touched))
 
     def _compare_documents(self, name: str, identities: set[bytes]) -> CollectionDifference:
         definition = self._mark.catalog[name].definition
@@ -327,7 +330,7 @@ def restore(
     natural_order: NaturalOrder = "small",
     progress: Progress = no_progress,
 ) -> Staged:
-    """Restore a scenario into a database, in full, and return it staged.
+    """Restore a scenario into a database, in full, and return it staged; no other run has it then.
 
     `verifiable` takes the fingerprint that `Staged.verify` needs, for which the server reads all of
     the database. `allowed_hosts` are hosts besides loopback that may be written to, by exact name.
@@ -341,18 +344,22 @@ def restore(
     tracker = open_tracker(database)
     # From before the first write, where the own ones can be told from those of other programs.
     since = tracker.now() if tracker.writer else None
-    catalog = load(
-        scenario,
-        database,
-        allowed_hosts=allowed_hosts,
-        claimed=claimed,
-        writer=tracker.writer,
-        progress=progress,
-    )
-    staged = Staged(scenario, database, tracker, catalog, since=since, natural_order=natural_order)
-    if tracker.writer:
-        staged.reset()  # what others have written meanwhile
-    staged.complete(verifiable=verifiable)
+    with Leases(f"a restore of {scenario.label}", shares=True) as leases:
+        catalog = load(
+            scenario,
+            database,
+            allowed_hosts=allowed_hosts,
+            claimed=claimed,
+            leases=leases,
+            writer=tracker.writer,
+            progress=progress,
+        )
+        staged = Staged(
+            scenario, database, tracker, catalog, since=since, natural_order=natural_order
+        )
+        if tracker.writer:
+            staged.reset()  # what others have written meanwhile
+        staged.complete(verifiable=verifiable)
     return staged
 
 
@@ -381,10 +388,3 @@ def resume(
         scenario, database, tracker, catalog, since=baseline.point, natural_order=natural_order
     )
     return staged, staged.reset()
-
-
-def _replaced(collection: Collection, touched: Mapping[bytes, bytes | None]) -> Iterator[bytes]:
-    for document in collection.documents():
-        if document_id(document) not in touched:
-            yield document
-    yield from (document for document in touched.values() if document is not None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -14,8 +15,11 @@ import pymongo
 import pytest
 
 from mongoshot import Snapshot, compare
+from mongoshot.errors import DatabaseInUseError
 from mongoshot.server.collections import hash_collections, live_state
 from mongoshot.server.connection import Client, Database
+from mongoshot.server.lease import Leases
+from mongoshot.server.ownership import claim
 
 from .conftest import Run
 
@@ -271,6 +275,30 @@ def test_adopt_and_disown(
     refused(run("disown", orders.name, *at), "was not mongoshot's")
     refused(run("restore", "orders", *where), "was not made by mongoshot")
     assert not compare(Snapshot.load(captured), live_state(orders))
+
+
+def test_a_database_that_a_run_has_is_not_restored_into(
+    run: Run,
+    refused: Callable[..., str],
+    captured: Path,
+    make_database: MakeDatabase,
+    where: list[str],
+) -> None:
+    database = make_database()
+    to = [*where[:2], "--db-name", database.name]
+    with Leases("pytest in shop") as leases:
+        claim(database, frozenset(), for_a_run=True, leases=leases)
+        database["orders"].insert_one({})
+        for arguments in ([], ["--dry-run"]):
+            said = refused(run("restore", "orders", *to, *arguments), "is in use by pytest in shop")
+            assert f"(process {os.getpid()} on " in said
+        assert database["orders"].count_documents({}) == 1
+
+        disowned = run("disown", database.name, *where[:2])
+        assert disowned.returncode == 0
+        leases.renew()
+        with pytest.raises(DatabaseInUseError, match="by mongoshot disown"):
+            leases.check()
 
 
 def test_a_database_of_views_alone_is_somebodys_too(

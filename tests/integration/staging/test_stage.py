@@ -91,6 +91,7 @@ def test_past_the_limit_the_longest_unused_makes_room(
     there = {found for found in mongo_client.list_database_names() if found.startswith(name)}
     assert there == {name, f"{name}__returns"}  # the empty one has nothing in it to be listed
     assert any("scenario-databases (3)" in line for line in stage.statistics.lines())
+    stage._leases.renew()  # of those that are left
     stage.prepare(("fraud",))
     assert held(stage.database) == ["fraud"]
     stage.prepare(("shop",))

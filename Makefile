@@ -39,10 +39,13 @@ imports: $(READY)
 unit: $(READY)
 	$(BIN)/pytest -n 2 --dist worksteal -m "not long" tests
 
+# Plugins that the tests of this project need, and users may not have.
+OURS := -p no:asyncio -p no:randomly -p no:repeat -p no:rerunfailures
+
 # As a user's project: its own configuration, the plugin installed, nothing else of this one.
 examples: $(READY)
-	cd examples/checkout && PYTEST_ADDOPTS="-p no:asyncio -p no:anyio" ../../$(BIN)/python -m pytest
-	cd examples/notes_api && ../../$(BIN)/python -m pytest
+	cd examples/checkout && PYTEST_ADDOPTS="$(OURS) -p no:anyio" ../../$(BIN)/python -m pytest
+	cd examples/notes_api && PYTEST_ADDOPTS="$(OURS)" ../../$(BIN)/python -m pytest
 
 test-long: $(READY)
 	$(BIN)/pytest -m long tests

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
+
+from .conftest import NOT_LOADED
 
 Project = Callable[..., dict[str, int]]
 
 ROOT = Path(__file__).parents[2]
 
-#: Each with a scenario that its tests start from.
-EXAMPLES = {"checkout": "shop"}
+#: Each with a scenario that its tests start from, and the plugins that they need.
+EXAMPLES = {"checkout": ("shop", ()), "notes_api": ("notebook", ("anyio",))}
 
 pytestmark = [pytest.mark.long, pytest.mark.parametrize("example", EXAMPLES)]
 
@@ -45,12 +48,14 @@ def project(
     server_url: str,
     inner_database: str,
     monkeypatch: pytest.MonkeyPatch,
-) -> Project:
+) -> Iterator[Project]:
     """Copy an example, and run its tests there on one server; return how many ended how."""
     copy = pytester.path / "examples" / example
     shutil.copytree(ROOT / "examples" / example, copy, ignore=shutil.ignore_patterns(".*", "__py*"))
     shutil.copytree(ROOT / "snapshots", pytester.path / "snapshots")
     monkeypatch.chdir(copy)
+    blocked = [name for name in NOT_LOADED if name not in EXAMPLES[example][1]]
+    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(f"-p no:{name}" for name in blocked))
 
     def run(*arguments: str) -> dict[str, int]:
         where = ("--db-url", server_url, "--db-name", inner_database)
@@ -58,7 +63,11 @@ def project(
         outcomes = result.parseoutcomes() if result.ret >= 0 else {}
         return {name: number for name, number in outcomes.items() if "snapshot" not in name}
 
-    return run
+    yield run
+    # A service outlives tests that are killed.
+    for process in psutil.process_iter(["cmdline"]):
+        if any(str(copy) in argument for argument in process.info["cmdline"] or ()):
+            process.kill()
 
 
 def test_twice_without_cleaning_and_by_four_workers(project: Project) -> None:
@@ -79,8 +88,8 @@ def test_in_twenty_orders(project: Project) -> None:
 def test_a_test_in_the_middle_that_is_killed(
     project: Project, example: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    test = Path("tests/test_p_is_killed.py")  # comes before test_payment
-    test.write_text(KILLED.replace("SCENARIO", EXAMPLES[example]), encoding="utf-8")
+    test = Path("tests/test_p_is_killed.py")  # comes before test_payment, and before test_service
+    test.write_text(KILLED.replace("SCENARIO", EXAMPLES[example][0]), encoding="utf-8")
     first = project()
     assert first.keys() == {"passed"}
 

@@ -178,7 +178,7 @@ def test_random_writes_are_told_to_the_byte(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(100, 160))
+@pytest.mark.parametrize("seed", range(100, 120))
 def test_many_random_writes_are_told_to_the_byte(
     make_database: MakeDatabase, record: Record, seed: int
 ) -> None:

@@ -1,0 +1,40 @@
+"""Tests that ask for the database halfway, by `request.getfixturevalue`, as pytest-bdd's steps do.
+
+What they ask for is not known when they are collected: they are staged when they do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import pytest
+
+from mongoshot.plugin import fixtures
+
+
+def watch(session: pytest.Session) -> None:
+    """Stage a test when one of our fixtures is asked for, and the test is not staged already."""
+    # pytest has no public way: its hook does not tell of a fixture that an earlier test has made.
+    # Where its own ways change, tests that are known when they are collected are staged all the
+    # same.
+    with contextlib.suppress(AttributeError):
+        for name in fixtures.STAGED_FIXTURES - {"staged"}:
+            definitions: Sequence[Any] = (
+                session._fixturemanager.getfixturedefs(name, session) or ()  # noqa: SLF001
+            )
+            for definition in definitions:
+                if definition.func.__module__ == fixtures.__name__:
+                    definition.execute = partial(_stage_and_execute, definition.execute)
+
+
+def _stage_and_execute(execute: Any, request: Any) -> Any:
+    item = request._pyfuncitem  # noqa: SLF001 - see above
+    names = getattr(item, "fixturenames", None)
+    if names is not None and {"staged", "_mongoshot_stage"}.isdisjoint(names):
+        # First of all, as to stage asks for fixtures, too. A test that runs again begins with it.
+        item.fixturenames = ["staged", *names]
+        item._request.getfixturevalue("staged")  # noqa: SLF001 - see above
+    return execute(request)

@@ -396,3 +396,33 @@ def test_what_is_asked_for_halfway_is_staged(
     result = run("--doctest-modules", *workers)
 
     result.assert_outcomes(passed=14)
+
+
+@pytest.mark.usefixtures("shop")
+def test_what_is_asked_for_halfway_is_reviewed_and_counts_from_the_body(
+    pytester: pytest.Pytester, run: Run
+) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.fixture
+        def arranged(request):
+            request.getfixturevalue("db").coupons.insert_one({})
+            return request.getfixturevalue("db_changes")
+
+        @pytest.mark.scenario("shop")
+        def test_arranged(arranged):
+            assert not arranged
+
+        @pytest.mark.scenario("shop")
+        def test_proposed(request):
+            request.getfixturevalue("db").orders.delete_one({"_id": 1})
+            assert request.getfixturevalue("db_changes") == request.getfixturevalue("db_snapshot")
+        """
+    )
+
+    result = run()
+
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["mongoshot: 1 expectation to review: mongoshot review"])

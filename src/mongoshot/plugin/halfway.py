@@ -33,8 +33,13 @@ def watch(session: pytest.Session) -> None:
 def _stage_and_execute(execute: Any, request: Any) -> Any:
     item = request._pyfuncitem  # noqa: SLF001 - see above
     names = getattr(item, "fixturenames", None)
-    if names is not None and {"staged", "_mongoshot_stage"}.isdisjoint(names):
+    if names is None:
+        return execute(request)
+    if {"staged", "_mongoshot_stage"}.isdisjoint(names):
         # First of all, as to stage asks for fixtures, too. A test that runs again begins with it.
         item.fixturenames = ["staged", *names]
-        item._request.getfixturevalue("staged")  # noqa: SLF001 - see above
-    return execute(request)
+        item.funcargs["staged"] = item._request.getfixturevalue("staged")  # noqa: SLF001 - as above
+    value = execute(request)
+    if request.scope == "function" and request.fixturename not in names:
+        item.funcargs[request.fixturename] = value  # where what is said of a test looks for it
+    return value

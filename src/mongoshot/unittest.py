@@ -79,6 +79,17 @@ class ScenarioMixin(_TestCase):
     staged: Staged
     """The staged database of this test: `reset()`, `mark()`, `changes()`."""
 
+    def __init_subclass__(cls, **others: Any) -> None:
+        """Check the order of the bases: a test case that comes first would stage nothing."""
+        super().__init_subclass__(**others)
+        if issubclass(cls, unittest.TestCase):
+            order = cls.__mro__
+            if order.index(unittest.TestCase) < order.index(ScenarioMixin):
+                raise UsageError(
+                    f"ScenarioMixin comes before the test case in the bases of {cls.__name__}:"
+                    f" class {cls.__name__}(ScenarioMixin, unittest.TestCase)"
+                )
+
     def __init__(self, methodName: str = "runTest", **others: Any) -> None:  # noqa: N803 - unittest's
         """Put the staging before `setUp`, whether or not a test case calls that of its bases."""
         super().__init__(methodName, **others)

@@ -376,3 +376,20 @@ def test_what_cannot_be_staged_is_one_line_under_pytest(run_tests: RunTests) -> 
     assert lines[at + 1].endswith(": in test_another"), done.stdout
     assert lines[at + 2] == "    self.changes()"
     assert lines[at + 3].startswith("E   mongoshot.errors.ServerError: cannot read the oplog ")
+
+
+def test_the_mixin_comes_first(run_tests: RunTests) -> None:
+    done = run_tests(
+        """
+        import unittest
+        from mongoshot.unittest import ScenarioMixin
+
+        class OneTest(unittest.TestCase, ScenarioMixin):
+            def test_one(self): ...
+        """
+    )
+    said = (
+        "mongoshot.errors.UsageError: ScenarioMixin comes before the test case in the bases of"
+        " OneTest: class OneTest(ScenarioMixin, unittest.TestCase)\n"
+    )
+    assert said in done.stdout

@@ -6,7 +6,6 @@ What they ask for is not known when they are collected: they are staged when the
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -21,11 +20,9 @@ def watch(session: pytest.Session) -> None:
     # Where its own ways change, tests that are known when they are collected are staged all the
     # same.
     with contextlib.suppress(AttributeError):
+        find: Any = session._fixturemanager.getfixturedefs  # noqa: SLF001
         for name in fixtures.STAGED_FIXTURES - {"staged"}:
-            definitions: Sequence[Any] = (
-                session._fixturemanager.getfixturedefs(name, session) or ()  # noqa: SLF001
-            )
-            for definition in definitions:
+            for definition in find(name, session) or ():
                 if definition.func.__module__ == fixtures.__name__:
                     definition.execute = partial(_stage_and_execute, definition.execute)
 

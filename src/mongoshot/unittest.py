@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import types
 import unittest
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -78,6 +79,17 @@ class ScenarioMixin(_TestCase):
     staged: Staged
     """The staged database of this test: `reset()`, `mark()`, `changes()`."""
 
+    def __init_subclass__(cls, **others: Any) -> None:
+        """Check the order of the bases: a test case that comes first would stage nothing."""
+        super().__init_subclass__(**others)
+        if issubclass(cls, unittest.TestCase):
+            order = cls.__mro__
+            if order.index(unittest.TestCase) < order.index(ScenarioMixin):
+                raise UsageError(
+                    f"ScenarioMixin comes before the test case in the bases of {cls.__name__}:"
+                    f" class {cls.__name__}(ScenarioMixin, unittest.TestCase)"
+                )
+
     def __init__(self, methodName: str = "runTest", **others: Any) -> None:  # noqa: N803 - unittest's
         """Put the staging before `setUp`, whether or not a test case calls that of its bases."""
         super().__init__(methodName, **others)
@@ -87,9 +99,11 @@ class ScenarioMixin(_TestCase):
             setattr(self, methodName, self._counted(test))
 
     def _stage_and_set_up(self) -> None:
-        staging = _brief(lambda: stage().scenario(*self._names(), test=self.id()))
-        self.staged = _brief(staging.__enter__)
-        self.addCleanup(staging.__exit__, None, None, None)
+        names = _brief(self._names)
+        opened = _brief(stage)
+        self.staged = _brief(lambda: opened.prepare(names, self.id(), counts=True))
+        # A block would be left when an interrupted process ends, and its server is gone then.
+        self.addCleanup(opened.finish, names)
         self._set_up()
 
     def _names(self) -> tuple[str, ...]:
@@ -104,28 +118,31 @@ class ScenarioMixin(_TestCase):
         return given
 
     def _counted(self, test: Callable[[], Any]) -> Callable[[], Any]:
-        """Let changes count from the beginning of a test: what is set up is arranged."""
+        """Let changes count from the beginning of a test: what is set up is arranged.
+
+        Returns a method, as unittest takes a plain function for a test that is no test case's.
+        """
         if inspect.iscoroutinefunction(test):
 
             @functools.wraps(test)
-            async def counted_coroutine() -> Any:
+            async def counted_coroutine(_case: ScenarioMixin) -> Any:
                 _brief(self.staged.mark)
                 try:
                     return await test()
                 except EventLoopError as error:
                     raise error.with_traceback(None) from None
 
-            return counted_coroutine
+            return types.MethodType(counted_coroutine, self)
 
         @functools.wraps(test)
-        def counted() -> Any:
+        def counted(_case: ScenarioMixin) -> Any:
             _brief(self.staged.mark)
             try:
                 return test()
             except EventLoopError as error:
                 raise error.with_traceback(None) from None
 
-        return counted
+        return types.MethodType(counted, self)
 
     @property
     def db(self) -> Database:

@@ -226,3 +226,41 @@ def test_a_loop_of_another_thread(pytester: pytest.Pytester, run: Run) -> None:
         test_last=LEAKS,
     )
     run(*STRICT).assert_outcomes(passed=4)
+
+
+def test_the_test_client_of_an_application(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        from fastapi import FastAPI
+        from fastapi.testclient import TestClient
+
+        @pytest.fixture
+        def app(async_db):
+            app = FastAPI()
+
+            @app.post("/orders/{number}")
+            async def add(number: int) -> int:
+                await async_db.orders.insert_one({"_id": number})
+                return await async_db.orders.count_documents({})
+
+            return app
+
+        def test_in_a_block(app, db_changes):
+            with TestClient(app) as client:
+                assert [client.post(f"/orders/{n}").json() for n in (1, 2)] == [1, 2]
+            assert db_changes.inserted == {"orders": [{"_id": 1}, {"_id": 2}]}
+
+        def test_a_loop_for_each_call(app):
+            client = TestClient(app)
+            assert client.post("/orders/1").json() == 1
+            client.post("/orders/2")
+        """
+    )
+
+    result = run()
+
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        ["E *EventLoopError: *closed by now; *TestClient: with TestClient(app) as client)"]
+    )

@@ -339,3 +339,90 @@ def test_a_readonly_test_that_writes_fails(pytester: pytest.Pytester, run: Run) 
             "*its own reason",
         ]
     )
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "workers"])
+def test_what_is_asked_for_halfway_is_staged(
+    pytester: pytest.Pytester, run: Run, workers: tuple[str, ...]
+) -> None:
+    pytester.path.joinpath("tests", "templates").mkdir(parents=True)
+    pytester.makepyfile(
+        """
+        import pytest
+
+        times = pytest.mark.parametrize("time", [1, 2, 3])
+
+        @pytest.fixture
+        def found(request):
+            return request.getfixturevalue("db")
+
+        @pytest.fixture(scope="session")
+        def application(mongo_client, db_name):
+            return mongo_client[db_name]
+
+        @times
+        def test_in_the_body(request, time):
+            stray = request.getfixturevalue("db").stray
+            assert stray.find_one() is None
+            stray.insert_one({})
+
+        @times
+        def test_in_a_fixture(found, time):
+            assert found.stray.find_one() is None
+            found.stray.insert_one({})
+
+        @times
+        def test_by_a_fixture_of_a_wider_scope(request, time):
+            stray = request.getfixturevalue("application").stray
+            assert stray.find_one() is None
+            stray.insert_one({})
+
+        @times
+        def test_what_is_created_does_not_count(request, time):
+            request.getfixturevalue("scenario_builder").create({"stray": [{}]})
+            assert not request.getfixturevalue("db_changes")
+
+        def documented():
+            '''
+            >>> getfixture("db").list_collection_names()
+            []
+            '''
+
+        def test_asks_for_nothing(request):
+            assert "staged" not in request.fixturenames
+        """
+    )
+
+    result = run("--doctest-modules", *workers)
+
+    result.assert_outcomes(passed=14)
+
+
+@pytest.mark.usefixtures("shop")
+def test_what_is_asked_for_halfway_is_reviewed_and_counts_from_the_body(
+    pytester: pytest.Pytester, run: Run
+) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.fixture
+        def arranged(request):
+            request.getfixturevalue("db").coupons.insert_one({})
+            return request.getfixturevalue("db_changes")
+
+        @pytest.mark.scenario("shop")
+        def test_arranged(arranged):
+            assert not arranged
+
+        @pytest.mark.scenario("shop")
+        def test_proposed(request):
+            request.getfixturevalue("db").orders.delete_one({"_id": 1})
+            assert request.getfixturevalue("db_changes") == request.getfixturevalue("db_snapshot")
+        """
+    )
+
+    result = run()
+
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["mongoshot: 1 expectation to review: mongoshot review"])

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mongoshot.plugin import fixtures, loops, mark
-from mongoshot.plugin.asking import stage_when_asked
+from mongoshot.plugin import errors, fixtures, halfway, mark
 from mongoshot.plugin.errors import one_line
 from mongoshot.plugin.recording import Recording
 from mongoshot.plugin.workers import hear_worker, summary, tell_worker
@@ -49,8 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
     from mongoshot.plugin.failing import FailingTests
 
     config.pluginmanager.register(fixtures, "mongoshot-fixtures")
-    config.pluginmanager.register(loops, "mongoshot-loops")
-    stage_when_asked(config, fixtures.STAGED_FIXTURES - {"db_url", "db_name"})
+    config.pluginmanager.register(errors, "mongoshot-errors")
     RunRecord.watch(config)
     config.pluginmanager.register(FailingTests(config), "mongoshot-failing")
     Recording.watch(config)
@@ -104,8 +102,10 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     names: list[str] | None = getattr(item, "fixturenames", None)
     if names is None:
         return
-    if fixtures.stages_itself(item):
-        names.insert(0, "_mongoshot_stage")
+    if errors.stages_itself(item):
+        # pytest leaves it to unittest to skip, which does so when all fixtures are there.
+        if not getattr(item.cls, "__unittest_skip__", False):  # type: ignore[attr-defined]
+            names.insert(0, "_mongoshot_stage")
     elif item.get_closest_marker(mark.NAME) or fixtures.asks_for_staging(item):
         # A list of its own: that of a function is shared by all its parameters.
         names = [name for name in names if name != "staged"]
@@ -120,6 +120,11 @@ def _first_of_function_scope(item: pytest.Item, names: list[str]) -> int:
         if name in definitions and definitions[name][-1].scope == "function":
             return at
     return len(names)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Watch for tests that ask for a fixture halfway."""
+    halfway.watch(session)
 
 
 @pytest.hookimpl(tryfirst=True, wrapper=True)

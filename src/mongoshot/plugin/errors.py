@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
+
+_NOT_THE_TEST = frozenset(
+    {"_pytest", "anyio", "asyncio", "contextlib", "mongoshot", "pluggy", "pymongo", "unittest"}
+)
 
 
 @contextlib.contextmanager
@@ -22,3 +26,36 @@ def one_line() -> Iterator[None]:
         from mongoshot.comparison.printable import printable
 
         raise pytest.fail.Exception(printable(str(error)), pytrace=False) from None
+
+
+def stages_itself(item: pytest.Item) -> bool:
+    """Tell whether a test is one of `mongoshot.unittest`, and only wants the stage of the run."""
+    return getattr(getattr(item, "cls", None), "_mongoshot_stages_itself", False) is True
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show of an error that says all the lines of the test, and none of the way to it.
+
+    That is a coroutine on the wrong event loop, and whatever a test case that stages itself meets.
+    """
+    from mongoshot.errors import EventLoopError, MongoshotError
+
+    report = yield
+    shortened = MongoshotError if stages_itself(item) else EventLoopError
+    if call.excinfo is not None and isinstance(call.excinfo.value, shortened):
+        from mongoshot.comparison.printable import printable
+
+        call.excinfo.traceback = call.excinfo.traceback.filter(_is_of_the_test)
+        if call.excinfo.traceback:
+            report.longrepr = call.excinfo.getrepr(style="short", chain=False)
+        else:
+            report.longrepr = printable(str(call.excinfo.value))
+    return report
+
+
+def _is_of_the_test(entry: Any) -> bool:
+    name: str = entry.frame.f_globals.get("__name__", "")
+    return name.partition(".")[0] not in _NOT_THE_TEST

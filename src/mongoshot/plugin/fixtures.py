@@ -61,11 +61,6 @@ def _url_of(config: pytest.Config, client: Client) -> str | None:
     return url if client is ours else None
 
 
-def stages_itself(item: pytest.Item) -> bool:
-    """Tell whether a test is one of `mongoshot.unittest`, and only wants the stage of the run."""
-    return getattr(getattr(item, "cls", None), "_mongoshot_stages_itself", False) is True
-
-
 def _is_ours(item: pytest.Item, name: str) -> bool:
     """Tell whether a test asks for a fixture of this name, and gets the one in this module."""
     asked: Any = getattr(item, "_fixtureinfo", None)  # pytest has no public way
@@ -254,9 +249,10 @@ def _template_collections(request: pytest.FixtureRequest) -> tuple[str, ...]:
 
 def _counts_changes(request: pytest.FixtureRequest) -> bool:
     """Tell whether a test asks what has changed, by a fixture or by its marker."""
-    # Without what was put there for it.
+    # Without what was put there for it. What is asked for halfway is not among them.
     asked = request.node._fixtureinfo.names_closure  # noqa: SLF001 - pytest has no public way
-    return "staged" in asked or is_readonly(request.node)
+    halfway = STAGED_FIXTURES.isdisjoint(asked)
+    return halfway or "staged" in asked or is_readonly(request.node)
 
 
 def _check_client(request: pytest.FixtureRequest, stage: Stage) -> None:

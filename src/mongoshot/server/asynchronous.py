@@ -123,7 +123,7 @@ def _settle(client: LoopClient) -> None:
         raise EventLoopError(
             f"async_db belongs to the event loop that it was first used on, which {which}; let all"
             " coroutines of a test and of its fixtures run on one loop (pytest-asyncio: the same"
-            " loop_scope; asyncio.run: once)"
+            " loop_scope; asyncio.run: once; TestClient: with TestClient(app) as client)"
         )
 
 

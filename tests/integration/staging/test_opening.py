@@ -306,3 +306,90 @@ def test_failures_say_what_is_wrong_and_no_more(run_tests: RunTests) -> None:
     assert "which is closed by now" in said
     assert "/mongoshot/" not in said  # the way through the library
     assert "pymongo" not in said
+
+
+def test_one_test_by_its_name(run_tests: RunTests) -> None:
+    names = ["test_it.OrdersTest.test_others_for_one_test", "test_it.AsyncTest.test_coroutine"]
+    done = run_tests(TESTS, "unittest", *names)
+    assert done.stdout.splitlines()[-1] == "OK", done.stdout
+    assert "Ran 2 tests" in done.stdout
+
+
+def test_an_interrupted_process_says_nothing_else(run_tests: RunTests) -> None:
+    done = run_tests(
+        """
+        import os
+        import unittest
+        from mongoshot.unittest import ScenarioMixin
+
+        del os.environ["DB_URL"]
+
+        class OneTest(ScenarioMixin, unittest.TestCase):
+            def test_interrupted(self):
+                raise KeyboardInterrupt
+        """
+    )
+    assert done.stdout.rstrip().endswith("KeyboardInterrupt"), done.stdout
+
+
+def test_a_class_that_is_skipped_needs_no_server_under_pytest(run_tests: RunTests) -> None:
+    done = run_tests(
+        """
+        import unittest
+        from mongoshot.unittest import ScenarioMixin
+
+        @unittest.skip("not here")
+        class SkippedTest(ScenarioMixin, unittest.TestCase):
+            def test_one(self): ...
+        """,
+        "pytest",
+        DB_URL="mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=50",
+    )
+    assert "= 1 skipped in " in done.stdout, done.stdout
+
+
+def test_what_cannot_be_staged_is_one_line_under_pytest(run_tests: RunTests) -> None:
+    done = run_tests(
+        """
+        import unittest
+        from mongoshot.unittest import ScenarioMixin
+
+        class WrongTest(ScenarioMixin, unittest.TestCase):
+            scenario = "shpo"
+
+            def test_unknown(self): ...
+
+        class LaterTest(ScenarioMixin, unittest.TestCase):
+            scenario = "shop"
+
+            def test_another(self):
+                self.db.client.close()
+                self.changes()
+        """,
+        "pytest",
+    )
+    lines = done.stdout.splitlines()
+    at = next(n for n, line in enumerate(lines) if "_ WrongTest.test_unknown _" in line)
+    assert lines[at + 1].startswith("no scenario 'shpo' in "), done.stdout
+    assert lines[at + 2].startswith("_"), done.stdout
+    at = next(n for n, line in enumerate(lines) if "_ LaterTest.test_another _" in line)
+    assert lines[at + 1].endswith(": in test_another"), done.stdout
+    assert lines[at + 2] == "    self.changes()"
+    assert lines[at + 3].startswith("E   mongoshot.errors.ServerError: cannot read the oplog ")
+
+
+def test_the_mixin_comes_first(run_tests: RunTests) -> None:
+    done = run_tests(
+        """
+        import unittest
+        from mongoshot.unittest import ScenarioMixin
+
+        class OneTest(unittest.TestCase, ScenarioMixin):
+            def test_one(self): ...
+        """
+    )
+    said = (
+        "mongoshot.errors.UsageError: ScenarioMixin comes before the test case in the bases of"
+        " OneTest: class OneTest(ScenarioMixin, unittest.TestCase)\n"
+    )
+    assert said in done.stdout

@@ -12,7 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import bson
 import pytest
+from bson.raw_bson import RawBSONDocument
 
 from mongoshot import Snapshot
 from mongoshot.cli.skeleton import Skeleton
@@ -335,3 +337,42 @@ def test_watching_some_collections_until_the_database_is_dropped(
         assert watching.stdout.readline().split()[1:] == ["delete", "payments", '"one"']
         assert watching.stderr.read() == "the database was dropped\n"
         assert watching.wait() == 0
+
+
+def test_watching_ends_with_its_reader(
+    where: list[str], orders: Database, environment: dict[str, str]
+) -> None:
+    command = [sys.executable, "-m", "mongoshot", "watch", *where]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
+    ) as watching:
+        assert watching.stderr
+        assert watching.stdout
+        watching.stderr.readline()
+        watching.stdout.close()
+        try:
+            orders["orders"].delete_one({"_id": 1})
+            assert watching.wait(timeout=30) == 0
+        finally:
+            watching.kill()
+        assert watching.stderr.read() == ""
+
+
+def test_watching_goes_on_after_what_json_cannot_hold(
+    where: list[str], orders: Database, environment: dict[str, str]
+) -> None:
+    command = [sys.executable, "-m", "mongoshot", "watch", *where, "--json"]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
+    ) as watching:
+        assert watching.stderr
+        assert watching.stdout
+        watching.stderr.readline()
+        raw = bson.encode({"_id": 9, "text": "??"}).replace(b"??", b"\xff\xfe")
+        orders["orders"].insert_one(RawBSONDocument(raw))
+        orders["orders"].delete_one({"_id": 1})
+        first, second = (json.loads(watching.stdout.readline()) for _ in range(2))
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(timeout=30) == 0
+    assert "not valid UTF-8" in first["document"]
+    assert second["document"] == {"_id": {"$numberInt": "1"}}

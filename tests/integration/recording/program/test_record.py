@@ -357,6 +357,23 @@ def test_a_secret_that_the_program_writes_stops_the_recording(
     assert not list((tmp_path / "snapshots").iterdir())
 
 
+@pytest.mark.parametrize("where", ["index", "validator"])
+def test_a_secret_in_what_a_collection_becomes_stops_it_too(
+    orders: Database, record: Record, tmp_path: Path, where: str
+) -> None:
+    condition = {"token": {"$eq": "AKIA" + "IOSFODNN7EXAMPLE"}}
+
+    def program(database: Database) -> None:
+        if where == "index":
+            database["orders"].create_index("status", partialFilterExpression=condition)
+        else:
+            database.command("collMod", "orders", validator=condition)
+
+    with pytest.raises(UnmaskedError, match="AWS access key in its options or indexes"):
+        record(orders, program)
+    assert not list((tmp_path / "snapshots").iterdir())
+
+
 def test_a_program_that_fails_leaves_nothing(
     orders: Database, record: Record, tmp_path: Path
 ) -> None:

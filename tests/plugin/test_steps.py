@@ -111,6 +111,22 @@ def test_bad_steps_fail_their_test_alone(
     result.stdout.fnmatch_lines([f"*{said}*".replace("[", "[[]")])
 
 
+def test_a_scenario_that_is_called_like_a_step_is_found(
+    pytester: pytest.Pytester, run: Run, imported: Snapshot
+) -> None:
+    imported.path.rename(imported.path.with_name("old@2"))
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.scenario("old@2")
+        def test_old(db):
+            assert db.orders.count_documents({}) == 1
+        """
+    )
+    run().assert_outcomes(passed=1)
+
+
 def test_a_recorded_program_is_played_again(
     pytester: pytest.Pytester, run: Run, mongo_client: Client, inner_database: str, server_url: str
 ) -> None:

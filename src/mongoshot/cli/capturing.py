@@ -118,10 +118,10 @@ def capture(
     from mongoshot.errors import UsageError
     from mongoshot.recording.capture import Conduct, record
     from mongoshot.server.reading import Pace
-    from mongoshot.snapshot.directory import check_name
     from mongoshot.snapshot.placing import check_target
+    from mongoshot.snapshot.scenario_names import check_new_name
 
-    check_name(name)
+    check_new_name(name, snapshots_path)
     path = snapshots_path / name
     request, is_again = _request(path, asked)
     may_replace = replace or (is_again and (yes or sys.stdin.isatty()))

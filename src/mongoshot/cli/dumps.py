@@ -65,11 +65,11 @@ def import_dump(
     ssh backup cat shop.archive.gz | mongoshot import - checkout
     mongoshot import tests/unit/fixtures players
     """
-    from mongoshot.snapshot.directory import check_name
     from mongoshot.snapshot.placing import check_target
+    from mongoshot.snapshot.scenario_names import check_new_name
     from mongoshot.snapshot.writer import check_format, write_snapshot
 
-    check_name(name)
+    check_new_name(name, snapshots_path)
     place = Path("standard input" if path == _STANDARD else path)
     before = check_target(snapshots_path / name, replace=replace)
     with contextlib.ExitStack() as stack:

@@ -72,10 +72,10 @@ def record(
     from mongoshot.recording.capture import Conduct
     from mongoshot.recording.program.record import record_program
     from mongoshot.recording.request import Request
-    from mongoshot.snapshot.directory import check_name
     from mongoshot.snapshot.placing import check_target
+    from mongoshot.snapshot.scenario_names import check_new_name
 
-    check_name(name)
+    check_new_name(name, snapshots_path)
     path = snapshots_path / name
     check_target(path, replace=replace)
     skeleton = Skeleton.of(name, test)
@@ -96,8 +96,8 @@ def record(
         conduct = Conduct(largest_file=_TOO_MUCH, project=project(), progress=bar)
         performance = record_program(database, path, request, conduct, run, replace_it=replace)
         source = database.name
-    file = skeleton.write_expectation(performance.changes)
     _show(performance)
+    file = skeleton.write_expectation(performance.changes)
     echo(f"expectation: {file}")
     echo(f"\nsave this as {skeleton.file}, and pytest plays it again:\n")
     echo(skeleton.code(command, db_url, source))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from mongoshot.errors import UsageError
 
@@ -17,16 +18,21 @@ if TYPE_CHECKING:
 _WITH_COMMAND = """\
 import os
 import subprocess
-
+{imports}
 import pytest
 
 
 @pytest.mark.scenario({scenario})
 def {test}(db_url, db_name, db_changes, db_snapshot):
     environment = {{**os.environ, "DB_URL": db_url, "DB_NAME": db_name}}
-    subprocess.run({command}, check=True, env=environment)
+{both}    subprocess.run({command}, check=True, env=environment)
     assert db_changes == db_snapshot
 """
+#: The URL of the server under test with the name of the database in it, and what makes it.
+_BOTH = "url_of_db"
+_WITH_NAME = f'    {_BOTH} = urlsplit(db_url)._replace(path=f"/{{db_name}}").geturl()\n'
+#: A URL within an argument.
+_URL = re.compile(r"mongodb(?:\+srv)?://[^\s\"'<>]+")
 _BY_HAND = """\
 import pytest
 
@@ -87,15 +93,59 @@ class Skeleton:
         scenario = json.dumps(self.scenario, ensure_ascii=False)
         if not command:
             return _BY_HAND.format(scenario=scenario, test=self.name)
-        shown = f"[{', '.join(_argument(each, url, database) for each in command)}]"
-        return _WITH_COMMAND.format(scenario=scenario, test=self.name, command=shown)
+        shown = ", ".join(_argument(each, url, database) for each in command)
+        names_both = _BOTH in shown
+        return _WITH_COMMAND.format(
+            imports="from urllib.parse import urlsplit\n" if names_both else "",
+            scenario=scenario,
+            test=self.name,
+            both=_WITH_NAME if names_both else "",
+            command=f"[{shown}]",
+        )
 
 
 def _argument(argument: str, url: str, database: str) -> str:
+    """Write an argument as code: what led to the database recorded is the test's, and no password.
+
+    A URL of another server stays, without its password: what that is to the program nobody knows.
+    """
     if argument == database:
         return "db_name"
-    if url not in argument:
-        return json.dumps(argument, ensure_ascii=False)
-    before, _, behind = json.dumps(argument, ensure_ascii=False)[1:-1].partition(url)
-    braced = [part.replace("{", "{{").replace("}", "}}") for part in (before, behind)]
-    return f'f"{braced[0]}{{db_url}}{braced[1]}"' if before or behind else "db_url"
+    pattern = _URL if "://" in url else re.compile(re.escape(url))
+    texts, names, end = list[str](), list[str](), 0
+    for found in pattern.finditer(argument):
+        if name := _name_of(found[0], url, database):
+            texts.append(argument[end : found.start()])
+            names.append(name)
+            end = found.end()
+    texts = [
+        json.dumps(_without_secrets(each, url), ensure_ascii=False)[1:-1]
+        for each in [*texts, argument[end:]]
+    ]
+    if not names:
+        return f'"{texts[0]}"'
+    if names and not any(texts) and len(names) == 1:
+        return names[0]
+    braced = [text.replace("{", "{{").replace("}", "}}") for text in texts]
+    within = [f"{{{name}}}{text}" for name, text in zip(names, braced[1:], strict=True)]
+    return f'f"{braced[0]}{"".join(within)}"'
+
+
+def _name_of(found: str, url: str, database: str) -> str:
+    """Name what stands for a URL in a test; "" for one of another server."""
+    if "://" not in url:
+        return "db_url"
+    there, ours = urlsplit(found), urlsplit(url)
+    if there.netloc.rpartition("@")[2].lower() != ours.netloc.rpartition("@")[2].lower():
+        return ""
+    return _BOTH if unquote(there.path.strip("/")) == database else "db_url"
+
+
+def _without_secrets(text: str, url: str) -> str:
+    from mongoshot.server.connection import redact
+
+    text = _URL.sub(lambda found: redact(found[0]), text)
+    password = urlsplit(url).password if "://" in url else None
+    for each in {password, unquote(password)} if password else ():
+        text = text.replace(each, "***")
+    return text

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mongoshot.snapshot.manifest import RecordingEntry
 
 _MOST_STEPS = 100  # rows of `show`
+_MOST_TOLD = 500  # characters of what a recording says of itself
 
 
 @click.command("list")
@@ -76,12 +77,14 @@ def _show_steps(snapshot: Snapshot, recording: RecordingEntry) -> None:
     from collections import Counter
     from itertools import groupby
 
+    from mongoshot.comparison.printable import one_line
     from mongoshot.comparison.text import spell_out
     from mongoshot.snapshot.steps.state import read_writes
 
-    echo(f"\n{count_text(recording.steps, 'step')} recorded until {recording.recorded_at}")
-    if recording.untold:
-        echo(f"all in one: {recording.untold}")
+    until, untold = one_line(recording.recorded_at), one_line(recording.untold)
+    echo(f"\n{count_text(recording.steps, 'step')} recorded until {until[:_MOST_TOLD]}")
+    if untold:
+        echo(f"all in one: {untold[:_MOST_TOLD]}")
     rows: list[tuple[object, ...]] = []
     for step, writes in groupby(read_writes(snapshot), key=lambda write: write.step):
         if len(rows) == _MOST_STEPS:

@@ -16,6 +16,10 @@ from mongoshot.comparison.printable import printable
 from mongoshot.errors import UsageError
 
 
+class ReaderGoneError(Exception):
+    """Say that nobody reads standard output any more."""
+
+
 def echo(text: str, *, bold: str = "", color: str | None = None, err: bool = False) -> None:
     """Write a line, with a beginning in bold where there is one, the rest in a colour if any.
 
@@ -23,17 +27,32 @@ def echo(text: str, *, bold: str = "", color: str | None = None, err: bool = Fal
     A reader that has gone, as `head` does, has seen enough: the command goes on in silence, and
     ends with its own exit status. Raises UsageError where standard output is full.
     """
+    _write(_styled(text, bold, color), err=err)
+
+
+def echo_while_read(text: str, *, bold: str = "") -> None:
+    """Write a line of a command that has no end, as `echo` does.
+
+    Raises ReaderGoneError where the reader has gone.
+    """
+    _write(_styled(text, bold, None), endless=True)
+
+
+def _styled(text: str, bold: str, color: str | None) -> str:
     beginning, rest = printable(bold), printable(text)
     if bold:
         beginning = click.style(beginning, bold=True)
     if color and not os.environ.get("NO_COLOR"):
         rest = click.style(rest, fg=color)
-    _write(beginning + rest, err=err)
+    return beginning + rest
 
 
-def echo_json(text: str) -> None:
-    """Write JSON: in UTF-8 to a program, whatever the encoding of terminals is."""
-    _write(printable(text) if sys.stdout.isatty() else text.encode())
+def echo_json(text: str, *, endless: bool = False) -> None:
+    """Write JSON: in UTF-8 to a program, whatever the encoding of terminals is.
+
+    Raises ReaderGoneError for an `endless` command where the reader has gone.
+    """
+    _write(printable(text) if sys.stdout.isatty() else text.encode(), endless=endless)
 
 
 def clear() -> None:
@@ -98,12 +117,14 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _write(line: str | bytes, *, err: bool = False) -> None:
+def _write(line: str | bytes, *, err: bool = False, endless: bool = False) -> None:
     stream = sys.stderr if err else sys.stdout
     try:
         click.echo(line, err=err)
     except OSError as error:
         _silence(stream)
+        if endless and isinstance(error, BrokenPipeError):
+            raise ReaderGoneError from None
         if not err and not isinstance(error, BrokenPipeError):
             raise UsageError(
                 f"cannot write to standard output: {error.strerror}; make room there, or let it go"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mongoshot.cli.options import database_options, open_database, several
-from mongoshot.cli.terminal import echo, echo_json
+from mongoshot.cli.terminal import ReaderGoneError, echo, echo_json, echo_while_read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,13 +43,15 @@ def watch(db_url: str, db_name: str | None, collections: tuple[str, ...], as_jso
                 if change is None or (collections and change.collection not in collections):
                     continue
                 if as_json:
-                    echo_json(_to_json(change))
+                    echo_json(_to_json(change), endless=True)
                 else:
                     bold, text = _to_text(change)
-                    echo(text, bold=bold)
+                    echo_while_read(text, bold=bold)
             echo("the database was dropped", err=True)
         except KeyboardInterrupt:
             echo("stopped", err=True)
+        except ReaderGoneError:
+            pass  # as `head` goes: it has seen enough
 
 
 def _to_text(change: LiveChange) -> tuple[str, str]:
@@ -81,18 +83,28 @@ def _fields(updated: bytes) -> Iterator[tuple[str, Value]]:
 
 
 def _to_json(change: LiveChange) -> str:
-    """Write a change as one line, documents in canonical Extended JSON."""
+    """Write a change as one line, documents in canonical Extended JSON.
+
+    One that Extended JSON cannot hold is said to be so, by the reason in its place.
+    """
     import json
 
+    from mongoshot.errors import InvalidBSONError, NotRepresentableError
     from mongoshot.snapshot.encoding import to_extended_json
+
+    def document(raw: bytes) -> str:
+        try:
+            return to_extended_json(raw) if raw else ""
+        except (InvalidBSONError, NotRepresentableError) as error:
+            return json.dumps(str(error))
 
     members = {
         "at": json.dumps(change.at.isoformat()),
         "verb": json.dumps(change.verb),
         "collection": json.dumps(change.collection, ensure_ascii=False),
-        "document": to_extended_json(change.document) if change.document else "",
-        "updated": to_extended_json(change.updated) if change.updated else "",
+        "document": document(change.document),
+        "updated": document(change.updated),
         "removed": json.dumps(change.removed, ensure_ascii=False) if change.removed else "",
-        "detail": to_extended_json(change.detail) if change.detail else "",
+        "detail": document(change.detail),
     }
     return "{" + ", ".join(f'"{key}": {text}' for key, text in members.items() if text) + "}"

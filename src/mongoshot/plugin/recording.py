@@ -104,7 +104,8 @@ class Recording:
             return
         target, anew = self._run
         wish = self._wish(target.settings, marked)
-        for name in map(_directory, marked.names):
+        for named in marked.names:
+            name = _directory(named, target.settings.snapshots_path)
             if name in anew:
                 said["uses"].append(name)
                 _check_source(name, wish, anew[name])
@@ -164,14 +165,15 @@ class Recording:
                 continue  # which that test will say
             wish = self._wish(settings, marked)
             if wish.mode == "rewrite":
-                names = [_directory(name) for name in marked.names]
+                names = [_directory(name, settings.snapshots_path) for name in marked.names]
                 yield from ((name, wish) for name in names if name not in found)
                 found.update(names)
 
     def _find(self, directory: Path, anew: frozenset[str], name: str) -> Scenario:
         from mongoshot.snapshot.steps.state import find_scenario
 
-        is_anew = _directory(name) in anew and (self._aside / _directory(name)).is_dir()
+        scenario = _directory(name, directory)
+        is_anew = scenario in anew and (self._aside / scenario).is_dir()
         return find_scenario(name, self._aside if is_anew else directory)
 
     @pytest.hookimpl(wrapper=True)
@@ -295,11 +297,11 @@ class Recording:
                 terminalreporter.write_line(f"mongoshot: {printable.one_line(line)}")
 
 
-def _directory(name: str) -> str:
+def _directory(name: str, snapshots: Path) -> str:
     """Return the name of a scenario without the step of a recording behind it, `import@3`."""
-    from mongoshot.snapshot.steps.state import split_name
+    from mongoshot.snapshot.scenario_names import split_known_name
 
-    return split_name(name)[0]
+    return split_known_name(name, snapshots)[0]
 
 
 def _require(name: str, wish: Wish, settings: Settings) -> None:

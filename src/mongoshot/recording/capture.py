@@ -46,6 +46,7 @@ from mongoshot.snapshot.manifest import Consistency, Origin
 from mongoshot.snapshot.model import Definition, MemoryState, Progress, join_documents, no_progress
 from mongoshot.snapshot.placing import check_target
 from mongoshot.snapshot.profile import Profile, profile
+from mongoshot.snapshot.scenario_names import check_new_name
 from mongoshot.snapshot.writer import BeforeCommit, check_format, write_snapshot
 
 _ATTEMPTS = 3
@@ -135,8 +136,10 @@ def capture(
         format=check_format(format),
         gzip=gzip,
     )
+    path = Path(path)
+    check_new_name(path.name, path.parent)
     conduct = Conduct(project=read_project(Path.cwd()), progress=progress)
-    recorded = record(database, Path(path), request, conduct, replace=replace)
+    recorded = record(database, path, request, conduct, replace=replace)
     for warning in recorded.warnings:
         warnings.warn(warning, stacklevel=2)
     return recorded.snapshot

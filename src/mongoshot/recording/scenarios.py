@@ -42,8 +42,9 @@ from mongoshot.server.connection import (
 )
 from mongoshot.server.identity import is_same_deployment
 from mongoshot.server.ledger import read_entry
-from mongoshot.snapshot.directory import Snapshot, check_name, load_scenario
+from mongoshot.snapshot.directory import Snapshot, load_scenario
 from mongoshot.snapshot.placing import check_target
+from mongoshot.snapshot.scenario_names import check_name
 from mongoshot.snapshot.writer import write_snapshot
 
 #: The directory of a project whose files are nobody else's; locks, and what is kept aside, too.

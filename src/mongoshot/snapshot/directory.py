@@ -6,12 +6,12 @@ import contextlib
 import difflib
 import hashlib
 import os
-import re
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO
 
 from mongoshot.errors import (
     InvalidBSONError,
@@ -23,6 +23,7 @@ from mongoshot.errors import (
 from mongoshot.snapshot.cache import Cache, Stamp
 from mongoshot.snapshot.elements import count_documents, whole_documents
 from mongoshot.snapshot.encoding import from_extended_json
+from mongoshot.snapshot.left_over import recover_replaced
 from mongoshot.snapshot.manifest import (
     MANIFEST_NAME,
     FileEntry,
@@ -45,6 +46,7 @@ from mongoshot.snapshot.packing import (
     open_unpacked,
     unpacking_problem,
 )
+from mongoshot.snapshot.scenario_names import check_name, split_name
 
 #: Bytes beyond which no document goes: the server's own limit, 16 MiB and 16 KiB, and a margin.
 _LARGEST_DOCUMENT = 17 << 20
@@ -75,6 +77,7 @@ class Snapshot:
         where = path / MANIFEST_NAME
         try:
             recover_replaced(path)
+            _refuse_pipe(where)
             text = where.read_text(encoding="utf-8")
         except (FileNotFoundError, NotADirectoryError):
             raise SnapshotNotFoundError(_not_found(path)) from None
@@ -255,6 +258,7 @@ class Snapshot:
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[None]:
     """Translate what goes wrong when the file of a snapshot is read to SnapshotDamagedError."""
+    _refuse_pipe(path)
     try:
         yield
     except FileNotFoundError:
@@ -263,6 +267,13 @@ def reading(path: Path) -> Iterator[None]:
         raise SnapshotDamagedError(f"{path} {unpacking_problem(error)}; {_REMEDY}") from None
     except OSError as error:
         raise SnapshotDamagedError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _refuse_pipe(path: Path) -> None:
+    # Who opens a pipe waits for somebody to write to it; a device may never end.
+    with contextlib.suppress(OSError, ValueError):  # which who opens it will say
+        if not stat.S_ISREG(mode := path.stat().st_mode) and not stat.S_ISDIR(mode):
+            raise SnapshotDamagedError(f"{path} is a pipe or a device, and no file; {_REMEDY}")
 
 
 def read_chunks(path: Path) -> Iterator[bytes]:
@@ -336,53 +347,19 @@ def load_scenario(name: str, directory: Path) -> Snapshot:
     return Snapshot.load(directory / name)
 
 
-def check_name(name: str) -> None:
-    """Raise SnapshotError unless `name` can be a scenario's: one plain directory name."""
-    plain = name.isprintable() and name == name.strip() and not set(name) & set('/\\:*?"<>|')
-    if not plain or not name or name.startswith(".") or name.endswith("."):
-        raise SnapshotError(
-            f"{name!r} cannot be the name of a scenario: take letters, digits, '-', '_' and '.'"
-        )
-
-
-def left_over(path: Path, kind: Literal["partial", "replaced"]) -> list[tuple[Path, int]]:
-    """Find what writers of the snapshot at `path` keep beside it, each with its process id.
-
-    "partial" is a snapshot that is being written, "replaced" the one before it, for the moment
-    between two renames.
-    """
-    # The names of scenarios may have dots: `.shop.eu.7.partial` is none of `shop`'s.
-    pattern = re.compile(rf"\.{re.escape(path.name)}\.([0-9]{{1,9}})\.{kind}")
-    if not path.parent.is_dir():
-        return []
-    found = ((left, pattern.fullmatch(left.name)) for left in sorted(path.parent.iterdir()))
-    return [(left, int(match[1])) for left, match in found if match]
-
-
-def recover_replaced(path: Path) -> None:
-    """Put a snapshot back whose replacement was killed between its two renames.
-
-    Raises OSError where that cannot be done.
-    """
-    if path.exists():
-        return
-    for previous, _ in left_over(path, "replaced"):
-        try:
-            previous.rename(path)
-        except OSError:
-            # Somebody else who loads it was faster: the workers of a test run start together.
-            if not path.exists():
-                raise
-        return
-
-
 def _not_found(path: Path) -> str:
     if path.is_dir():
         return (
             f"{path} is no snapshot: it has no {MANIFEST_NAME}; capture one beside it"
             " (mongoshot capture NAME --db-url URL --db-name DB)"
         )
+    scenario, step = split_name(path.name)
     names = find_snapshots(path.parent)
+    if step is not None and scenario in names:
+        return (
+            f"{path} is a step of {scenario!r}, and no scenario with files of its own: this takes"
+            f" the name {scenario} alone (restore, diff and tests take steps)"
+        )
     near = difflib.get_close_matches(path.name, names, n=3, cutoff=0.5)
     if near:
         hint = f"did you mean {' or '.join(map(repr, near))}?"

@@ -18,7 +18,8 @@ from mongoshot.errors import (
     SnapshotExistsError,
     SnapshotNotFoundError,
 )
-from mongoshot.snapshot.directory import Snapshot, check_name, left_over
+from mongoshot.snapshot.directory import Snapshot
+from mongoshot.snapshot.left_over import left_over
 from mongoshot.snapshot.manifest import (
     MANIFEST_NAME,
     FileEntry,
@@ -27,6 +28,7 @@ from mongoshot.snapshot.manifest import (
     looks_like_manifest,
 )
 from mongoshot.snapshot.packing import encoding_of
+from mongoshot.snapshot.scenario_names import check_name
 
 
 def check_target(path: Path, *, replace: bool) -> Snapshot | None:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import bson
 import pytest
+from bson.raw_bson import RawBSONDocument
 
 from mongoshot import Snapshot
+from mongoshot.cli.skeleton import Skeleton
 from mongoshot.server.connection import Database
 
 from .conftest import Run
@@ -71,6 +76,92 @@ def test_the_url_and_the_name_in_a_command_become_those_of_the_test(
     nothing = [sys.executable, "-c", "pass", f"--to={server_url}", server_url, orders.name, "{x}"]
     code = run("record", "a", *where, "--", *nothing).stdout
     assert '"-c", "pass", f"--to={db_url}", db_url, db_name, "{x}"]' in code
+
+
+def test_a_url_with_the_name_in_it_is_made_for_the_test_and_no_password_is_printed(
+    orders: Database, server_url: str
+) -> None:
+    skeleton = Skeleton.of("a", None)
+    host = server_url.removeprefix("mongodb://")
+    theirs = f"mongodb://ann:hid%2Fden@{host}/?authSource=admin"
+    ours = f"mongodb://{host}/{orders.name}?retryWrites=false"
+    other = "mongodb://bob:unseen@elsewhere/shop"
+    command = ["x", f"--to={ours}", ours, theirs, other, "--password=hid/den", "{y}"]
+    code = skeleton.code(command, theirs, orders.name)
+    assert "unseen" not in code
+    assert "den" not in code.replace("hidden", "")
+    made: dict[str, Any] = {"db_url": "mongodb://127.0.0.1:1/?replicaSet=r", "db_name": "t"}
+    lines = code.splitlines()
+    at = lines.index(next(line for line in lines if "urlsplit(db_url)" in line))
+    exec("from urllib.parse import urlsplit\n" + lines[at].strip(), made)
+    arguments = lines[at + 1].partition("run(")[2].partition(", check=True")[0]
+    assert "from urllib.parse import urlsplit" in lines
+    assert eval(arguments, made) == [
+        "x",
+        "--to=mongodb://127.0.0.1:1/t?replicaSet=r",
+        "mongodb://127.0.0.1:1/t?replicaSet=r",
+        "mongodb://127.0.0.1:1/?replicaSet=r",
+        "mongodb://bob:***@elsewhere/shop",
+        "--password=***",
+        "{y}",
+    ]
+
+
+def test_a_recording_whose_expectation_cannot_be_written_is_told_all_the_same(
+    run: Run, where: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "tests").write_text("in the way")
+    done = run("record", "a", *where, "--", sys.executable, "-c", "pass")
+    assert done.returncode == 2
+    assert "recorded snapshots/a: 0 steps" in done.stdout
+    assert "cannot be written" in done.stderr
+
+
+def test_a_name_that_means_a_step_is_none_for_a_scenario(
+    run: Run,
+    refused: Callable[..., str],
+    where: list[str],
+    program: list[str],
+    tmp_path: Path,
+) -> None:
+    assert run("record", "pay", *where, "--", *program).returncode == 0
+    refused(run("capture", "pay@2", *where), "it means step 2 of 'pay'")
+    refused(run("record", "new@2", *where, "--", *program), "it means step 2 of 'new'")
+    for command in ("show", "verify", "convert"):
+        option = ("--format", "bson") if command == "convert" else ()
+        refused(run(command, "pay@2", *option), "is a step of 'pay'")
+    # One that is called so, from before there were steps, stays as it was.
+    shutil.copytree(tmp_path / "snapshots" / "pay", tmp_path / "snapshots" / "old@2")
+    assert run("show", "old@2").returncode == 0
+    assert run("capture", "old@2", *where, "--yes").returncode == 0
+
+
+def test_what_a_recording_says_of_itself_stays_in_its_line(
+    run: Run, where: list[str], program: list[str], tmp_path: Path
+) -> None:
+    assert run("record", "pay", *where, "--", *program).returncode == 0
+    file = tmp_path / "snapshots" / "pay" / "manifest.json"
+    manifest = json.loads(file.read_text())
+    manifest["recording"] |= {"untold": "\x1b[2J\n" * 9999, "recorded_at": "now\nthen"}
+    file.write_text(json.dumps(manifest))
+    shown = run("show", "pay").stdout
+    assert len(shown) < 3000
+    assert r"now\nthen" in shown
+    assert "\x1b" not in shown
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+@pytest.mark.parametrize("name", ["recording.jsonl", "orders.json", "manifest.json"])
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(
+    run: Run, where: list[str], program: list[str], tmp_path: Path, name: str
+) -> None:
+    assert run("record", "pay", *where, "--", *program).returncode == 0
+    file = tmp_path / "snapshots" / "pay" / name
+    file.unlink()
+    os.mkfifo(file)
+    done = run("verify", "pay", timeout=30)
+    assert done.returncode in (1, 2)
+    assert "is a pipe or a device" in done.stdout + done.stderr
 
 
 def test_steps_are_shown_compared_restored_and_verified(
@@ -246,3 +337,42 @@ def test_watching_some_collections_until_the_database_is_dropped(
         assert watching.stdout.readline().split()[1:] == ["delete", "payments", '"one"']
         assert watching.stderr.read() == "the database was dropped\n"
         assert watching.wait() == 0
+
+
+def test_watching_ends_with_its_reader(
+    where: list[str], orders: Database, environment: dict[str, str]
+) -> None:
+    command = [sys.executable, "-m", "mongoshot", "watch", *where]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
+    ) as watching:
+        assert watching.stderr
+        assert watching.stdout
+        watching.stderr.readline()
+        watching.stdout.close()
+        try:
+            orders["orders"].delete_one({"_id": 1})
+            assert watching.wait(timeout=30) == 0
+        finally:
+            watching.kill()
+        assert watching.stderr.read() == ""
+
+
+def test_watching_goes_on_after_what_json_cannot_hold(
+    where: list[str], orders: Database, environment: dict[str, str]
+) -> None:
+    command = [sys.executable, "-m", "mongoshot", "watch", *where, "--json"]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
+    ) as watching:
+        assert watching.stderr
+        assert watching.stdout
+        watching.stderr.readline()
+        raw = bson.encode({"_id": 9, "text": "??"}).replace(b"??", b"\xff\xfe")
+        orders["orders"].insert_one(RawBSONDocument(raw))
+        orders["orders"].delete_one({"_id": 1})
+        first, second = (json.loads(watching.stdout.readline()) for _ in range(2))
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(timeout=30) == 0
+    assert "not valid UTF-8" in first["document"]
+    assert second["document"] == {"_id": {"$numberInt": "1"}}

@@ -22,13 +22,13 @@ from mongoshot.errors import (
 )
 from mongoshot.snapshot.directory import (
     Snapshot,
-    check_name,
     find_snapshots,
     load_scenario,
     read_chunks,
-    recover_replaced,
 )
+from mongoshot.snapshot.left_over import recover_replaced
 from mongoshot.snapshot.manifest import FileEntry, Manifest, Origin
+from mongoshot.snapshot.scenario_names import check_name
 from mongoshot.snapshot.writer import write_snapshot
 
 if TYPE_CHECKING:

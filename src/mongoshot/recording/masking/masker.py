@@ -69,14 +69,15 @@ class Masker:
         return f"Masker({len(self._policy.rules)} rules)"
 
     def include(self, definition: Definition) -> None:
-        """Take one collection more; of one that is known, the plan stays as it is.
+        """Take one collection more, or what one is by now: its plan stays as it was.
 
         Raises UsageError as at the beginning.
         """
         name = definition.name
-        if name in self._plans:
+        if self._definitions.get(name) == definition:
             return
-        plan = self._plans[name] = Plan(self._policy, definition, self._bound)
+        plan = Plan(self._policy, definition, self._bound)
+        self._plans.setdefault(name, plan)
         self._definitions[name] = definition
         if definition.type == "timeseries":
             _check_time_series(plan)

@@ -5,11 +5,15 @@ Source of their shapes: `src/mongo/db/op_observer/op_observer_impl.cpp` of the s
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from mongoshot.snapshot.elements import (
     DOCUMENT,
+    DOUBLE,
+    INT32,
+    INT64,
     STRING,
     framed,
     iterate_elements,
@@ -18,6 +22,17 @@ from mongoshot.snapshot.model import BUCKETS_PREFIX, Definition
 
 #: What `create` has besides the options: `temp` is taken back when the collection is renamed.
 _NO_OPTIONS = (b"create", b"idIndex", b"temp")
+#: What the buckets of a time series have of its options; others are the server's own.
+_SERIES_OPTIONS = (b"collation", b"expireAfterSeconds", b"timeseries")
+#: How the server lists the fields of an index, whatever their order in the command.
+#: Source: `src/mongo/db/create_indexes.idl`, `NewIndexSpec`.
+_INDEX_FIELDS = (
+    *(b"v", b"key", b"name", b"ns", b"background", b"unique", b"hidden"),
+    *(b"partialFilterExpression", b"sparse", b"expireAfterSeconds", b"storageEngine"),
+    *(b"weights", b"default_language", b"language_override", b"textIndexVersion"),
+    *(b"2dsphereIndexVersion", b"bits", b"min", b"max", b"bucketSize", b"collation"),
+    b"wildcardProjection",
+)
 
 
 def verb_of(command: bytes) -> str:
@@ -46,8 +61,8 @@ def created(command: bytes) -> Definition:
         elif key == b"clusteredIndex" and kind == DOCUMENT:
             # https://www.mongodb.com/docs/manual/reference/command/listIndexes/
             indexes = (framed(value[4:-1] + b"\x08clustered\0\x01"),)
-        elif key == b"timeseries":
-            series = bytes((kind,)) + key + b"\0" + value
+        elif key in _SERIES_OPTIONS:
+            series += bytes((kind,)) + key + b"\0" + value
         if key not in _NO_OPTIONS:
             options += bytes((kind,)) + key + b"\0" + value
     if name.startswith(BUCKETS_PREFIX):
@@ -108,10 +123,19 @@ def _made_indexes(verb: str, fields: Mapping[bytes, tuple[int, bytes]]) -> Itera
 
 
 def _as_listed(members: Iterable[tuple[bytes, int, bytes]]) -> bytes:
-    """Make an index of its members as the server lists it: version, key and name come first."""
-    first = (b"v", b"key", b"name")
-    ordered = sorted(members, key=lambda each: (*first, each[0]).index(each[0]))
+    """Make an index of its members as the server lists it."""
+    ordered = sorted(
+        map(_as_number, members), key=lambda each: (*_INDEX_FIELDS, each[0]).index(each[0])
+    )
     return framed(b"".join(bytes((kind,)) + key + b"\0" + raw for key, kind, raw in ordered))
+
+
+def _as_number(member: tuple[bytes, int, bytes]) -> tuple[bytes, int, bytes]:
+    key, kind, raw = member
+    if key in (b"min", b"max") and kind in (INT32, INT64):
+        # The ends of a 2d index: doubles, whatever they were given as.
+        return key, DOUBLE, struct.pack("<d", int.from_bytes(raw, "little", signed=True))
+    return member
 
 
 def _members(index: bytes) -> frozenset[tuple[int, bytes, bytes]]:

@@ -45,13 +45,15 @@ class Following:
     """Follow what becomes of one collection: its definition, and its documents that were written.
 
     `original` opens what it held before, None where it was made since. `places` are where the
-    newest images are kept, None for documents that are gone.
+    newest images are kept, None for documents that are gone; `inserted` are those of which nothing
+    else was told before.
     """
 
     definition: Definition
     images: Images
     original: Original | None = None
     places: dict[bytes, tuple[int, int] | None] = field(default_factory=dict)
+    inserted: list[bytes] = field(default_factory=list)
 
     def put(self, identity: bytes, document: bytes | None) -> None:
         """Note what became of a document; None: it is gone."""
@@ -63,6 +65,13 @@ class Following:
             place = self.places[identity]
             return None if place is None else self.images.at(place)
         return self.original().find([identity]).get(identity) if self.original else None
+
+    def had_inserted(self) -> bool:
+        """Tell whether it held a document before that was inserted since."""
+        # All others are read at the point in time that is followed from.
+        if self.original is None or not self.definition.capped:
+            return False
+        return bool(self.original().find(self.inserted))
 
     def written(self, identities: Iterable[bytes]) -> Iterator[tuple[bytes, bytes | None]]:
         """Give what became of documents, None for those that are gone."""

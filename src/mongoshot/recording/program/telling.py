@@ -81,7 +81,7 @@ class Telling:
                 raise UntoldError(str(error)) from None
             if not writes:
                 continue
-            if not group.takes(commit):
+            if not group.takes(commit, makes_room=self._makes_room(commit)):
                 step += 1
             yield from (replace(write, step=step) for write in writes)
 
@@ -98,11 +98,26 @@ class Telling:
         for name, following in self._there.items():
             if live[name] != following.definition:
                 raise UntoldError(f"it does not tell how {name} came to its options or indexes")
+            if following.had_inserted():
+                raise UntoldError(
+                    f"it tells of inserts in {name} that are there before: it is capped, cannot be"
+                    " read at one point in time, and somebody wrote to it while it was captured"
+                )
             source = replace(live[name], name=live[name].data_name or name)
             for batch in in_batches(following.places, indexed=True):
                 found = {document_id(d): d for d in find_one_of(reading, source, "_id", batch)}
                 if any(found.get(identity) != made for identity, made in following.written(batch)):
                     raise UntoldError(f"it does not tell how documents of {name} came to be")
+
+    def _makes_room(self, commit: Commit) -> bool:
+        """Tell whether a capped collection may have removed its oldest for what was inserted."""
+        return commit.statement is None and all(
+            operation.kind == "delete" and self._is_capped(operation.collection)
+            for operation in commit.operations
+        )
+
+    def _is_capped(self, name: str) -> bool:
+        return name in self._there and self._there[name].definition.capped
 
     def _carry_out(self, operation: Operation) -> Iterator[Write]:
         name = operation.collection
@@ -129,6 +144,8 @@ class Telling:
                     f"it tells of an update in {name}, and not how that document came"
                 )
             document = apply_update(there, document)
+        if operation.kind == "insert" and identity not in following.places:
+            following.inserted.append(identity)
         following.put(identity, document)
         return Write(0, "insert" if operation.kind == "insert" else "update", name, document)
 
@@ -203,8 +220,15 @@ class _Group:
         self._last: Commit | None = None
         self._identities: set[bytes] = set()
 
-    def takes(self, commit: Commit) -> bool:
-        """Take the next commit; return whether it belongs to the step before it."""
+    def takes(self, commit: Commit, *, makes_room: bool) -> bool:
+        """Take the next commit; return whether it belongs to the step before it.
+
+        `makes_room` says that it may be a capped collection's own, after an insert into it.
+        """
+        if makes_room and self._last is not None and _inserts(self._last, commit):
+            # What the same command inserts next follows on the insert before.
+            self._last = replace(self._last, at=commit.at)
+            return True
         last, self._last = self._last, commit
         identities = {operation.identity for operation in commit.operations}
         if last is not None and self._belongs(last, commit, identities):
@@ -225,6 +249,11 @@ class _Group:
         follows = commit.at.time == last.at.time and commit.at.inc == last.at.inc + 1
         of_documents = alike.isdisjoint({("command", "")})
         return follows and of_documents and len(alike) == 1 and not identities & self._identities
+
+
+def _inserts(last: Commit, commit: Commit) -> bool:
+    inserted = {each.collection for each in last.operations if each.kind == "insert"}
+    return all(each.collection in inserted for each in commit.operations)
 
 
 def _fills_out(operation: Operation) -> bool:

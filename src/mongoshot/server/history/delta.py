@@ -62,8 +62,12 @@ def _apply(document: bytes, diff: bytes) -> bytes:
             within[key[1:]] = value
         else:
             raise ValueError(f"no section {key!r:.40} is known")
-    made = []
+    made, met = [], set[bytes]()
+    touched = deleted | replaced.keys() | inserted.keys() | within.keys()
     for kind, key, start, end in iterate_elements(document):
+        if key in touched and key in met:
+            raise ValueError("it is about a field that the document has twice")
+        met.add(key)
         if key in deleted or key in inserted:
             continue
         if key in replaced:

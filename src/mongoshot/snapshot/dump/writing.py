@@ -23,12 +23,12 @@ import bson
 import psutil
 
 from mongoshot.errors import DumpError, UsageError
-from mongoshot.snapshot.directory import left_over, recover_replaced
 from mongoshot.snapshot.dump.archives import MAGIC, TERMINATOR, VERSION
 from mongoshot.snapshot.dump.checksum import Checksum
 from mongoshot.snapshot.dump.directories import DOCUMENTS_SUFFIX, PRELUDE_NAME
 from mongoshot.snapshot.dump.limits import Limits, explicit_collations
 from mongoshot.snapshot.elements import count_documents
+from mongoshot.snapshot.left_over import left_over, recover_replaced
 from mongoshot.snapshot.metadata import metadata_to_json
 from mongoshot.snapshot.model import Collection, Progress, State, in_creation_order, no_progress
 from mongoshot.snapshot.names import METADATA_SUFFIX, file_stems

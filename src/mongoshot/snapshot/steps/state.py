@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -12,19 +11,12 @@ from pathlib import Path
 from mongoshot.errors import SnapshotDamagedError, StepError
 from mongoshot.snapshot.directory import LONGEST_LINE, Snapshot, load_scenario, reading
 from mongoshot.snapshot.elements import document_id
-from mongoshot.snapshot.manifest import MANIFEST_NAME, RecordingEntry
+from mongoshot.snapshot.manifest import RecordingEntry
 from mongoshot.snapshot.model import Collection, Definition, join_documents
+from mongoshot.snapshot.scenario_names import split_known_name
 from mongoshot.snapshot.steps.model import Write, parse_write
 
-_AT = re.compile(r"(.+)@(-?[0-9]{1,9})", re.DOTALL)
-
 _REMEDY = "take it from version control again, or record it anew with --replace"
-
-
-def split_name(name: str) -> tuple[str, int | None]:
-    """Return the scenario that a name is of, and the step behind it: `import@3`; None for none."""
-    found = _AT.fullmatch(name)
-    return (found[1], int(found[2])) if found else (name, None)
 
 
 def find_scenario(name: str, directory: Path) -> Snapshot | AtStep:
@@ -33,10 +25,9 @@ def find_scenario(name: str, directory: Path) -> Snapshot | AtStep:
     Step 0 is the state before the first one; -1 is the last step, -2 the one before it. Raises
     SnapshotNotFoundError, and StepError where there is no such step.
     """
-    scenario, step = split_name(name)
-    if step is None or (directory / name / MANIFEST_NAME).is_file():
-        return load_scenario(name, directory)
-    return at_step(load_scenario(scenario, directory), step)
+    scenario, step = split_known_name(name, directory)
+    snapshot = load_scenario(scenario, directory)
+    return snapshot if step is None else at_step(snapshot, step)
 
 
 def at_step(snapshot: Snapshot, step: int) -> Snapshot | AtStep:

@@ -357,6 +357,23 @@ def test_a_secret_that_the_program_writes_stops_the_recording(
     assert not list((tmp_path / "snapshots").iterdir())
 
 
+@pytest.mark.parametrize("where", ["index", "validator"])
+def test_a_secret_in_what_a_collection_becomes_stops_it_too(
+    orders: Database, record: Record, tmp_path: Path, where: str
+) -> None:
+    condition = {"token": {"$eq": "AKIA" + "IOSFODNN7EXAMPLE"}}
+
+    def program(database: Database) -> None:
+        if where == "index":
+            database["orders"].create_index("status", partialFilterExpression=condition)
+        else:
+            database.command("collMod", "orders", validator=condition)
+
+    with pytest.raises(UnmaskedError, match="AWS access key in its options or indexes"):
+        record(orders, program)
+    assert not list((tmp_path / "snapshots").iterdir())
+
+
 def test_a_program_that_fails_leaves_nothing(
     orders: Database, record: Record, tmp_path: Path
 ) -> None:
@@ -435,3 +452,70 @@ def test_time_series_that_are_written_to_and_made(orders: Database, record: Reco
 
     performance = record(orders, program)
     assert not compare(at_step(performance.snapshot, -1), live_state(orders))
+
+
+def test_what_is_made_and_gone_again_is_as_the_server_lists_it(
+    orders: Database, record: Record
+) -> None:
+    states: list[MemoryState] = []
+
+    def program(database: Database) -> None:
+        collation = {"locale": "fr"}
+        database.create_collection(
+            "tides",
+            timeseries={"timeField": "at"},
+            expireAfterSeconds=10**7,
+            collation=collation,
+        )
+        for name in ("orders", "made"):
+            search = [("words", "text")]
+            database[name].create_index(search, default_language="german", weights={"words": 3})
+            database[name].create_index([("place", "2d")], bits=20, min=-10, max=10)
+            database[name].create_index("u", collation=collation, unique=True, sparse=True)
+        states.append(frozen(database))
+        database["borders"].insert_one({})
+        for name in ("tides", "made", "orders"):
+            database[name].drop()
+
+    performance = record(orders, program)
+    assert performance.untold == ""
+    [border] = [w.step for w in read_writes(performance.snapshot) if w.collection == "borders"][:1]
+    difference = compare(at_step(performance.snapshot, border - 1), states[0])
+    assert not difference, difference
+
+
+def test_a_capped_collection_makes_room_within_the_step(orders: Database, record: Record) -> None:
+    orders.create_collection("log", capped=True, size=4096, max=3)
+    orders["log"].insert_many([{"_id": n} for n in range(3)])
+
+    def program(database: Database) -> None:
+        database["log"].insert_one({"_id": 10})
+        database["log"].insert_many([{"_id": 11}, {"_id": 12}])
+
+    performance = record(orders, program)
+    steps = range(steps_of(performance) + 1)
+    states = [at_step(performance.snapshot, step).collections["log"] for step in steps]
+    kept = [[bson.decode(d)["_id"] for d in state.documents()] for state in states]
+    assert kept == [[0, 1, 2], [1, 2, 10], [10, 11, 12]]
+
+
+def test_somebody_who_writes_to_a_capped_collection_meanwhile(
+    orders: Database, tmp_path: Path
+) -> None:
+    orders.create_collection("log", capped=True, size=4096)
+    orders["log"].insert_one({"_id": 0})
+
+    def other(_: object) -> None:
+        orders["log"].insert_one({"_id": 1})
+
+    def program(_: object) -> None:
+        orders["log"].insert_one({"_id": 2})
+
+    conduct = Conduct(project=Project(tmp_path), weighed=other)
+    performance = record_program(
+        orders, tmp_path / "snapshots" / "import", Request(), conduct, program, replace_it=False
+    )
+    last = at_step(performance.snapshot, -1).collections["log"]
+    assert [bson.decode(each)["_id"] for each in last.documents()] == [0, 1, 2]
+    assert "log" in performance.untold
+    assert steps_of(performance) == 1

@@ -7,6 +7,7 @@ import pytest
 
 from mongoshot.errors import CommandError
 from mongoshot.server.history.delta import apply_update
+from mongoshot.snapshot.elements import framed
 
 
 def applied(document: dict[str, Any], diff: dict[str, Any]) -> dict[str, Any]:
@@ -54,6 +55,14 @@ def test_a_pipeline_may_write_the_id_last_and_the_server_stores_it_first() -> No
     replacement = bson.encode({"first": 1, "_id": 1})
     made = apply_update(bson.encode({"_id": 1}), replacement)
     assert made == bson.encode({"_id": 1, "first": 1})
+
+
+def test_a_field_that_is_there_twice_is_not_guessed_at() -> None:
+    twice = framed(b"\x10_id\0\1\0\0\0\x10a\0\1\0\0\0\x10a\0\2\0\0\0")
+    with pytest.raises(CommandError, match="twice"):
+        apply_update(twice, bson.encode({"$v": 2, "diff": {"u": {"a": 3}}}))
+    untouched = bson.encode({"$v": 2, "diff": {"i": {"b": 3}}})
+    assert apply_update(twice, untouched) == framed(twice[4:-1] + b"\x10b\0\3\0\0\0")
 
 
 @pytest.mark.parametrize(

@@ -615,3 +615,34 @@ def test_an_expectation_that_holds_is_left_alone_when_its_scenario_changes(
     new = (pytester.path / FILE).read_text().splitlines()
     differing = [line.split(":")[0].strip() for line in set(old) ^ set(new)]
     assert sorted(set(differing)) == ['"digest"', '"scenario"']
+
+
+@pytest.mark.usefixtures("shop")
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+def test_a_repeated_test_expects_the_same_each_time(
+    pytester: pytest.Pytester, run: Run, workers: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        pytestmark = pytest.mark.scenario("shop")
+
+        def test_one(db, db_changes, db_snapshot):
+            db.orders.delete_one({"_id": 1})
+            assert db_changes == db_snapshot
+
+        class TestSeveral:
+            @pytest.mark.parametrize("which", ["1-2", "2-3"])
+            def test_two(self, db, db_changes, db_snapshot, which):
+                db.orders.update_one({"_id": 2}, {"$set": {"which": which}})
+                assert db_changes == db_snapshot
+        """
+    )
+    run("--snapshot-update").assert_outcomes(passed=3)
+    files = sorted(pytester.path.glob("__expectations__/*/*.json"))
+    repeated = run("-p", "repeat", "--count", "3", *workers)
+    repeated.assert_outcomes(passed=9)
+    assert "unused" not in repeated.stdout.str()
+    run("-p", "repeat", "--count", "2", "--snapshot-update", *workers).assert_outcomes(passed=6)
+    assert sorted(pytester.path.glob("__expectations__/*/*.json")) == files

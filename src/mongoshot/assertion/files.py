@@ -30,6 +30,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from syrupy.data import SnapshotCollection, SnapshotCollections
 from syrupy.exceptions import TaintedSnapshotError
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
@@ -157,7 +158,19 @@ def _test_of(location: PyTestLocation) -> str:
     # syrupy's own, `snapshot_name`, splits the node's id also at a `::` in a parameter.
     name = location.item.name
     classes = location.nodeid.removesuffix(f"::{name}").split("::")[1:]
-    return ".".join([*classes, name])
+    return ".".join([*classes, _without_repetition(name, location.item)])
+
+
+def _without_repetition(name: str, item: pytest.Item) -> str:
+    """Return the name that a test has without pytest-repeat: each time it expects the same.
+
+    The plugin's own parameter comes last: `test_name[parameters-1-3]`.
+    """
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    step = parameters.get("__pytest_repeat_step_number")
+    if step is None:
+        return name
+    return re.sub(rf"(?:-|(?<=\[)){step + 1}-\d+\]$", "]", name).removesuffix("[]")
 
 
 def _files_in(directory: Path) -> Iterator[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -39,4 +40,6 @@ def split_name(name: str) -> tuple[str, int | None]:
 
 def split_known_name(name: str, directory: Path) -> tuple[str, int | None]:
     """Return what `split_name` does, but for a scenario of that very name in `directory`."""
-    return (name, None) if (directory / name / MANIFEST_NAME).is_file() else split_name(name)
+    # `os.path` says no of what cannot be looked at, which whoever reads it says better.
+    known = os.path.isfile(directory / name / MANIFEST_NAME)  # noqa: PTH113
+    return (name, None) if known else split_name(name)

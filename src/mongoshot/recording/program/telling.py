@@ -11,6 +11,8 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from bson.timestamp import Timestamp
+
 from mongoshot.errors import CaptureError, CommandError
 from mongoshot.recording.program.commands import (
     changed_definition,
@@ -246,9 +248,20 @@ class _Group:
             return last.statement == commit.statement
         # updateMany and deleteMany leave no trace but this: one entry right after the other.
         alike = {(op.kind, op.collection) for op in (*last.operations, *commit.operations)}
-        follows = commit.at.time == last.at.time and commit.at.inc == last.at.inc + 1
         of_documents = alike.isdisjoint({("command", "")})
-        return follows and of_documents and len(alike) == 1 and not identities & self._identities
+        return (
+            _follows(last.at, commit.at)
+            and of_documents
+            and len(alike) == 1
+            and not identities & self._identities
+        )
+
+
+def _follows(last: Timestamp, at: Timestamp) -> bool:
+    """Tell whether no other entry can be between two; each second counts its entries from 1."""
+    if at.time == last.time:
+        return at.inc == last.inc + 1
+    return at.time == last.time + 1 and at.inc == 1
 
 
 def _inserts(last: Commit, commit: Commit) -> bool:

@@ -7,23 +7,12 @@ import os
 from collections.abc import Callable, Iterator
 
 import pytest
+from tests.inner import without_plugins
 
 from mongoshot import capture
 from mongoshot.server.connection import Client
 
 Run = Callable[..., pytest.RunResult]
-
-
-#: An inner run that is about one of them switches it on: `-p randomly`.
-NOT_LOADED = (
-    "hypothesispytest",
-    "faker",
-    "asyncio",
-    "anyio",
-    "randomly",
-    "repeat",
-    "rerunfailures",
-)
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +27,7 @@ def _no_worker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     for name in ("SCENARIO_RECORD", "SCENARIO_SOURCE_URL", "SCENARIO_SOURCE_NAME"):
         monkeypatch.delenv(name, raising=False)
     # Plugins of what the tests of this project need besides: loading them takes most of a run.
-    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(f"-p no:{name}" for name in NOT_LOADED))
+    monkeypatch.setenv("PYTEST_ADDOPTS", without_plugins())
 
 
 @pytest.fixture

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-
-from .conftest import NOT_LOADED
+from tests.inner import without_plugins
 
 Project = Callable[..., dict[str, int]]
 
@@ -54,8 +53,7 @@ def project(
     shutil.copytree(ROOT / "examples" / example, copy, ignore=shutil.ignore_patterns(".*", "__py*"))
     shutil.copytree(ROOT / "snapshots", pytester.path / "snapshots")
     monkeypatch.chdir(copy)
-    blocked = [name for name in NOT_LOADED if name not in EXAMPLES[example][1]]
-    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(f"-p no:{name}" for name in blocked))
+    monkeypatch.setenv("PYTEST_ADDOPTS", without_plugins(*EXAMPLES[example][1]))
 
     def run(*arguments: str) -> dict[str, int]:
         where = ("--db-url", server_url, "--db-name", inner_database)

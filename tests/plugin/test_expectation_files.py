@@ -155,6 +155,7 @@ NAMES = r'''
 '''
 
 
+@pytest.mark.long
 def test_each_comparison_has_its_own_file_whatever_it_is_called(
     pytester: pytest.Pytester, run: Run
 ) -> None:
@@ -354,6 +355,7 @@ def aged(pytester: pytest.Pytester, run: Run) -> dict[str, bytes]:
     return tree(pytester.path)
 
 
+@pytest.mark.long
 def test_unused_expectations_are_told_and_not_one_more(
     pytester: pytest.Pytester, run: Run, aged: dict[str, bytes]
 ) -> None:
@@ -410,6 +412,7 @@ def test_what_a_run_leaves_out_is_kept(
         restore(here, aged)
 
 
+@pytest.mark.long
 def test_options_do_what_they_say(pytester: pytest.Pytester, run: Run) -> None:
     """Nothing is written without a flag, and each flag writes what it says and nothing else."""
     module = pytester.makepyfile(
@@ -618,7 +621,11 @@ def test_an_expectation_that_holds_is_left_alone_when_its_scenario_changes(
 
 
 @pytest.mark.usefixtures("shop")
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+@pytest.mark.parametrize(
+    "workers",
+    [(), pytest.param(("-n", "2"), marks=pytest.mark.long)],
+    ids=["alone", "xdist"],
+)
 def test_a_repeated_test_expects_the_same_each_time(
     pytester: pytest.Pytester, run: Run, workers: tuple[str, ...]
 ) -> None:

@@ -292,6 +292,7 @@ def test_a_changed_index_is_told_by_its_name(pytester: pytest.Pytester, run: Run
     )
 
 
+@pytest.mark.long
 def test_more_than_a_screenful_is_in_a_file(pytester: pytest.Pytester, run: Run) -> None:
     module = pytester.makepyfile(
         test_shop="""

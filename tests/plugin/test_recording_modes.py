@@ -397,6 +397,7 @@ def test_captured_anew_and_kept(
     assert files(recorded) == after
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("last", "arguments", "why"),
     [
@@ -543,6 +544,7 @@ def test_what_somebody_else_has_changed_meanwhile_is_left(
     assert Snapshot.load(recorded).manifest.revision == 2
 
 
+@pytest.mark.long
 def test_markers_that_name_several_sources_contradict_each_other(
     pytester: pytest.Pytester, run: Run, source: tuple[str, ...], live: Database
 ) -> None:

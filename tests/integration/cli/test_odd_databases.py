@@ -52,6 +52,7 @@ def test_names_of_every_kind(
     assert run("show", "odd").returncode == 0
 
 
+@pytest.mark.long
 def test_three_hundred_collections(run: Run, make_database: MakeDatabase, server_url: str) -> None:
     source, target = make_database(), make_database()
     for number in range(300):

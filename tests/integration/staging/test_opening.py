@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.inner import without_plugins
 
 from mongoshot import capture, open_stage
 from mongoshot.errors import (
@@ -20,8 +21,6 @@ from mongoshot.errors import (
     UsageError,
 )
 from mongoshot.server.connection import Client, Database, connect
-
-BLOCKED = "-p no:cacheprovider -p no:hypothesispytest -p no:faker -p no:asyncio -p no:anyio"
 
 RunTests = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -174,7 +173,11 @@ async def insert(database):
 def run_tests(project: Path, server_url: str, name: str) -> RunTests:
     def run(tests: str, *program: str, **environment: str) -> subprocess.CompletedProcess[str]:
         (project / "test_it.py").write_text(textwrap.dedent(tests), encoding="utf-8")
-        given = {"DB_URL": server_url, "DB_NAME": name, "PYTEST_ADDOPTS": BLOCKED}
+        given = {
+            "DB_URL": server_url,
+            "DB_NAME": name,
+            "PYTEST_ADDOPTS": f"-p no:cacheprovider {without_plugins()}",
+        }
         command = [sys.executable, "-X", "dev", "-W", "error", "-m", *(program or ("unittest",))]
         return subprocess.run(
             command,

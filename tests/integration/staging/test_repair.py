@@ -167,6 +167,7 @@ def test_a_document_that_was_deleted_and_made_again_comes_back_to_its_place(
     assert in_natural_order(staged.database) == list(range(20))
 
 
+@pytest.mark.long
 def test_more_bytes_than_one_command_takes(stage: Stage) -> None:
     staged = stage([{"_id": f"{n:020000}", "x": "x" * 25_000} for n in range(1_500)])
     restored = hash_collections(staged.database)

@@ -157,6 +157,7 @@ def test_a_swapped_unique_value_is_put_back(
     assert odd.count_documents({"u": {"$exists": True}}) == 0
 
 
+@pytest.mark.long
 def test_changes_of_more_documents_than_one_command_can_name(
     make_database: MakeDatabase,
     make_state: Callable[..., MemoryState],

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mongoshot.cli.options import (
+    TOO_MUCH,
     count_text,
-    database_options,
     describe_snapshot,
     format_option,
     open_database,
@@ -21,6 +21,7 @@ from mongoshot.cli.options import (
     several,
     size_text,
     snapshots_path,
+    source_options,
     table,
 )
 from mongoshot.cli.progress import ProgressBar, progress_bar
@@ -35,14 +36,12 @@ if TYPE_CHECKING:
     from mongoshot.server.weights import Weight
     from mongoshot.snapshot.directory import Snapshot
 
-#: Bytes of one file that are much for a repository, and that most of their hosts refuse.
-_MUCH, _TOO_MUCH = 50 * 10**6, 100 * 10**6
+#: Bytes of one file that are much for a repository.
+_MUCH = 50 * 10**6
 _MOST_ROWS, _MOST_HINTS = 40, 10
 
 _LEVELS, _CHILDREN = 2, 100  # as `Selection` has them, which takes time to import
 _NO_INFER = "Follow these alone, and look for no others."
-
-_source = database_options("SCENARIO_SOURCE_URL", "SCENARIO_SOURCE_NAME")
 
 
 def _number(name: str, kind: click.ParamType[Any], text: str) -> Callable[[Any], Any]:
@@ -84,7 +83,7 @@ def _what_to_capture(command: Any) -> Any:
 
 @click.command()
 @click.argument("name")
-@_source
+@source_options
 @snapshots_path
 @_what_to_capture
 @click.option("--replace", is_flag=True, help="Capture an existing scenario anew, as these say.")
@@ -143,7 +142,7 @@ def capture(
             asking = _Asking(bar, is_sure=yes)
             conduct = Conduct(
                 pace=Pace(batch_size, pause),
-                largest_file=None if large else _TOO_MUCH,
+                largest_file=None if large else TOO_MUCH,
                 project=project(),
                 weighed=partial(_expect, bar, weights, request),
                 inferred=_show_inferred,
@@ -169,7 +168,7 @@ def capture(
 
 @click.command()
 @click.argument("name")
-@_source
+@source_options
 @snapshots_path
 @click.option("--json", "as_json", is_flag=True, help="Write what was found as JSON.")
 @click.pass_context

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+#: Bytes of one file that most hosts of repositories refuse.
+TOO_MUCH = 100 * 10**6
+
 
 def _not_empty(_context: click.Context, parameter: click.Parameter, value: Any) -> Any:
     if value == "":
@@ -76,6 +79,11 @@ def database_options(url_variable: str, name_variable: str) -> Callable[[Command
         return url_option(url_variable, default=DEFAULT_URL, help=text)(name(command))
 
     return decorate
+
+
+def source_options(command: Command) -> Command:
+    """Add --db-url and --db-name of a database that is only read from, to a command."""
+    return database_options("SCENARIO_SOURCE_URL", "SCENARIO_SOURCE_NAME")(command)
 
 
 def url_option(variable: str, **attributes: Any) -> Callable[[Command], Command]:

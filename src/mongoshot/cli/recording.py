@@ -13,14 +13,15 @@ import click
 
 from mongoshot.cli.capturing import warn
 from mongoshot.cli.options import (
+    TOO_MUCH,
     count_text,
-    database_options,
     describe_snapshot,
     format_option,
     open_database,
     project,
     several,
     snapshots_path,
+    source_options,
 )
 from mongoshot.cli.progress import progress_bar
 from mongoshot.cli.terminal import echo, read_line
@@ -30,15 +31,11 @@ if TYPE_CHECKING:
     from mongoshot.recording.program.record import Performance
     from mongoshot.server.connection import Database
 
-_source = database_options("SCENARIO_SOURCE_URL", "SCENARIO_SOURCE_NAME")
-
-_TOO_MUCH = 100 * 10**6  # bytes of one file, as in `capture`
-
 
 @click.command(context_settings={"allow_interspersed_args": True})
 @click.argument("name")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND…]")
-@_source
+@source_options
 @snapshots_path
 @several("--collection", "collections", "C", "Only this one; may be repeated, as those below.")
 @several("--exclude", "exclude", "C", "Not this one.")
@@ -93,7 +90,7 @@ def record(
             echo(f"recording {database.name}: {describe_snapshot(before.snapshot)} before")
             _run(command, db_url, database)
 
-        conduct = Conduct(largest_file=_TOO_MUCH, project=project(), progress=bar)
+        conduct = Conduct(largest_file=TOO_MUCH, project=project(), progress=bar)
         performance = record_program(database, path, request, conduct, run, replace_it=replace)
         source = database.name
     _show(performance)

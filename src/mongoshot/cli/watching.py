@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mongoshot.cli.options import database_options, open_database, several
+from mongoshot.cli.options import open_database, several, source_options
 from mongoshot.cli.terminal import ReaderGoneError, echo, echo_json, echo_while_read
 
 if TYPE_CHECKING:
@@ -15,13 +15,11 @@ if TYPE_CHECKING:
     from mongoshot.comparison.documents import Value
     from mongoshot.server.history.live import LiveChange
 
-_source = database_options("SCENARIO_SOURCE_URL", "SCENARIO_SOURCE_NAME")
-
 _MOST = 160  # characters of a value
 
 
 @click.command()
-@_source
+@source_options
 @several("--collection", "collections", "C", "Only this one; may be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="Write each change as a line of JSON.")
 def watch(db_url: str, db_name: str | None, collections: tuple[str, ...], as_json: bool) -> None:

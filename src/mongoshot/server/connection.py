@@ -36,7 +36,7 @@ TIMEOUT = 3.0
 RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
 
 # https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
-UNAUTHORIZED, _AUTHENTICATION_FAILED = 13, 18
+UNAUTHORIZED, _AUTHENTICATION_FAILED, CAPPED_POSITION_LOST = 13, 18, 136
 _URL_OPTION = "--db-url or DB_URL"  # that of the server under test
 _LONGEST_NAME = 63  # bytes of a database's name
 _SECRET_OPTION = re.compile(

@@ -48,9 +48,8 @@ def load(
 
     Verifies the scenario, and that the database is mongoshot's to overwrite (unless the caller has
     `claimed` it), before the first write; `leases` hold it then. From then on the ledger has the
-    database as incomplete:
-    it is for the caller to enter it as complete. Returns what was made, with the UUIDs of it: what
-    another program makes or makes anew meanwhile is not in it.
+    database as incomplete: it is for the caller to enter it as complete. Returns what was made,
+    with the UUIDs of it: what another program makes or makes anew meanwhile is not in it.
 
     Raises SnapshotDamagedError, OwnershipError, RestoreError.
     """

@@ -214,7 +214,6 @@ def _changes(snapshot: Snapshot, began: _Now, ended: _Now) -> Changes:
     difference = compare(snapshot, at_step(snapshot, -1))
     occurrences = Occurrences(snapshot)
     start = datetime.datetime.fromtimestamp(began.here / 1000, datetime.UTC)
-
     spans = ((began.here, ended.here), (began.there, ended.there))
     return Changes(
         before=difference.before,

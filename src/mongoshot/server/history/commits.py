@@ -15,14 +15,18 @@ from bson.timestamp import Timestamp
 from pymongo import errors as driver
 
 from mongoshot.errors import CommandError
-from mongoshot.server.connection import RAW, Database, as_written, translated
+from mongoshot.server.connection import (
+    CAPPED_POSITION_LOST,
+    RAW,
+    Database,
+    as_written,
+    translated,
+)
 from mongoshot.snapshot.elements import document_id
 
 Kind = Literal["insert", "update", "delete", "command"]
 
 _KINDS: dict[str, Kind] = {"i": "insert", "u": "update", "d": "delete", "c": "command"}
-# https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
-_CAPPED_POSITION_LOST = 136
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class Commit:
 
 
 def read_commits(database: Database, since: Timestamp, until: Timestamp) -> Iterator[Commit]:
-    """Read what was committed to a database behind `since` and up to `until`, both included there.
+    """Read what was committed to a database behind `since` and up to `until`, which is included.
 
     Raises CommandError where the oplog cannot be read, or no longer reaches back that far.
     """
@@ -73,7 +77,7 @@ def read_commits(database: Database, since: Timestamp, until: Timestamp) -> Iter
         try:
             yield from _commits(entries.find(window), database.name)
         except driver.OperationFailure as error:
-            if error.code != _CAPPED_POSITION_LOST:
+            if error.code != CAPPED_POSITION_LOST:
                 raise
             raise CommandError("the oplog forgot its oldest entries while it was read") from None
 

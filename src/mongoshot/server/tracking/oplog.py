@@ -19,7 +19,13 @@ from bson.timestamp import Timestamp
 from pymongo import errors as driver
 
 from mongoshot.errors import CommandError
-from mongoshot.server.connection import RAW, Database, as_written, translated
+from mongoshot.server.connection import (
+    CAPPED_POSITION_LOST,
+    RAW,
+    Database,
+    as_written,
+    translated,
+)
 from mongoshot.server.documents import Writer
 from mongoshot.server.tracking.window import (
     Catalog,
@@ -117,7 +123,7 @@ class OplogTracker:
             try:
                 whole = self._read(window, since, touched, ended)
             except driver.OperationFailure as error:
-                if error.code != _CAPPED_POSITION_LOST:
+                if error.code != CAPPED_POSITION_LOST:
                     raise
                 whole = False
             if not whole:
@@ -201,7 +207,3 @@ class OplogTracker:
             touched.collections.add(bytes(entry["ui"]))
         else:
             touched.unknown = f"a command {verb!r} in the oplog is not understood"
-
-
-# https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
-_CAPPED_POSITION_LOST = 136

@@ -5,12 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test lint types imports unit examples test-long bench clean
+.PHONY: help demo test lint types imports unit examples test-long reliability bench clean
 
 help:
 	@echo "make demo       watch the whole job on a real MongoDB"
 	@echo "make test       format, lint, types, import rules, and all tests that take seconds"
 	@echo "make test-long  the tests that take minutes"
+	@echo "make reliability  what mongoshot survives, written to docs/reliability.md"
 	@echo "make bench      what a reset costs beside other ways; fewer: make bench SIZES=\"1000 20000\""
 	@echo "make clean      remove what the others made"
 
@@ -49,6 +50,13 @@ examples: $(READY)
 
 test-long: $(READY)
 	$(BIN)/pytest -m long tests
+
+EVIDENCE := .cache/evidence
+
+reliability: $(READY)
+	rm -rf $(EVIDENCE)
+	MONGOSHOT_EVIDENCE="$(CURDIR)/$(EVIDENCE)" $(BIN)/pytest -m reliability tests
+	$(BIN)/python -m tests.reliability $(EVIDENCE)
 
 # How many documents; other options: .venv/bin/python -m tests.benchmarks --help
 SIZES := 1000 20000 200000 1000000

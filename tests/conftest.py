@@ -8,6 +8,7 @@ from typing import Any
 
 import bson
 import pytest
+from tests.reliability import Evidence
 
 from mongoshot.snapshot.manifest import Origin
 from mongoshot.snapshot.model import Collection, Definition, MemoryState
@@ -49,6 +50,12 @@ def _cache_of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
         patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
         patch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.mktemp("compiled")))
         yield
+
+
+@pytest.fixture
+def evidence(request: pytest.FixtureRequest) -> Evidence:
+    """Take down what this test has shown, for docs/reliability.md; call it last."""
+    return Evidence(request.node.nodeid)
 
 
 @pytest.fixture

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from pymongo import errors as driver
 
 from mongoshot.errors import CommandError
-from mongoshot.server.connection import RAW, UNAUTHORIZED, Database, describe, translated
+from mongoshot.server.connection import (
+    RAW,
+    UNAUTHORIZED,
+    Database,
+    ask_server,
+    describe,
+    translated,
+)
+from mongoshot.server.requirements import check_kinds, find_kinds
 from mongoshot.snapshot.model import BUCKETS_PREFIX, SERVER_COLLECTIONS, Definition
 
 #: Functions that are stored on the server. The server drops it with its database alone, so that an
@@ -105,6 +114,24 @@ def find_uuid(database: Database, definition: Definition) -> bytes | None:
         for entry in database.list_collections(filter={"name": name}):
             return bytes(entry["info"]["uuid"])
     return None
+
+
+def check_can_be_made(database: Database, definitions: Iterable[Definition]) -> None:
+    """Raise RestoreError for collections of kinds that the server cannot make, with the release.
+
+    By its feature compatibility version, where this user may know that. Asks the server only where
+    there is such a kind.
+    https://www.mongodb.com/docs/manual/reference/command/setFeatureCompatibilityVersion/
+    """
+    if not (kinds := find_kinds(definitions)):
+        return
+    version = ask_server(database.client).version
+    name = "featureCompatibilityVersion"
+    with contextlib.suppress(driver.OperationFailure, KeyError, ValueError):
+        reply = database.client.admin.command({"getParameter": 1, name: 1})
+        major, minor = map(int, reply[name]["version"].split("."))
+        version = min(version, (major, minor))
+    check_kinds(kinds, version, f"restore into {describe(database)}")
 
 
 def _list_indexes(database: Database, name: str) -> tuple[bytes, ...]:

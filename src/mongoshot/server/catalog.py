@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,18 +41,23 @@ class Entry:
 
 
 def list_definitions(
-    database: Database, left_out: Callable[[str], bool] | None = None
+    database: Database,
+    left_out: Callable[[str], bool] | None = None,
+    only: Collection[str] | None = None,
 ) -> dict[str, Definition]:
-    """List the definitions of a database, by name and sorted by name.
+    """List the definitions of a database, or of `only` some names, by name and sorted by name.
 
     Costs a round trip, and one more for each collection that can have indexes. Raises CommandError
     where this user may not see these; a collection that is `left_out` is then listed without any.
     """
-    return {name: entry.definition for name, entry in list_catalog(database, left_out).items()}
+    catalog = list_catalog(database, left_out, only)
+    return {name: entry.definition for name, entry in catalog.items()}
 
 
 def list_catalog(
-    database: Database, left_out: Callable[[str], bool] | None = None
+    database: Database,
+    left_out: Callable[[str], bool] | None = None,
+    only: Collection[str] | None = None,
 ) -> dict[str, Entry]:
     """List the collections, views and time series of a database, by name and sorted by name.
 
@@ -72,6 +77,8 @@ def list_catalog(
         refused: dict[str, driver.OperationFailure] = {}
         for name, entry in sorted(listed.items()):
             if name in SERVER_COLLECTIONS or name.startswith(BUCKETS_PREFIX):
+                continue
+            if only is not None and name not in only:
                 continue
             if name == STORED_FUNCTIONS and not database[name].find_one({}, {"_id": 1}):
                 continue

@@ -166,6 +166,19 @@ def default_database(client: Client) -> Database | None:
             return None
 
 
+def collection_of(database: Database, name: str) -> Any:
+    """Return a collection of whatever name the server has it under, its documents as bytes.
+
+    The driver refuses `a.` and `a..b`, which the server takes from others.
+    """
+    try:
+        return database.get_collection(name, codec_options=RAW)
+    except driver.InvalidName:
+        found = database.get_collection("named.below", codec_options=RAW)
+        found._name, found._full_name = name, f"{database.name}.{name}"  # noqa: SLF001 - no other way
+        return found
+
+
 def as_written(database: Database) -> Database:
     """Return a database that is read as it was last written, whatever the URL or the server says.
 

@@ -20,6 +20,7 @@ from mongoshot.server.connection import (
     UNAUTHORIZED,
     Database,
     ask_server,
+    collection_of,
     describe,
     translated,
 )
@@ -114,7 +115,7 @@ def _begin(
             session = stack.enter_context(client.start_session(snapshot=True))
             # The first read decides on the time; who may not read that may read something else.
             with contextlib.suppress(OperationFailure):
-                database[first].find_one({}, {"_id": 1}, session=session)
+                collection_of(database, first).find_one({}, {"_id": 1}, session=session)
             at = _time_of(session)
             if now is None or at is None or at >= now:
                 return database, session

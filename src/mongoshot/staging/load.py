@@ -83,7 +83,7 @@ def as_listed(catalog: Catalog, database: Database) -> dict[str, Entry]:
 
     One that has other indexes was changed by another program since, and stays as it was.
     """
-    there = list_catalog(database)
+    there = list_catalog(database, only=catalog)
     return {
         name: there[name] if name in there and _is_the_same(entry, there[name]) else entry
         for name, entry in catalog.items()

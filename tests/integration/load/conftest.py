@@ -7,12 +7,14 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from tests.inner import without_plugins
+
+from mongoshot.server.connection import Client
 
 MEASURE = Path(__file__).with_name("measure.py")
 
@@ -21,37 +23,33 @@ MEASURE = Path(__file__).with_name("measure.py")
 class Ran:
     """Hold what a program wrote, and the most memory that it had, in MB of 10**6 bytes."""
 
-    status: int
     output: str
     megabytes: int
 
 
-Measured = Callable[..., Ran]
+@dataclass(slots=True)
+class Project:
+    """Be a user's project: programs that run in its directory, on a server, and what they took.
 
-
-@pytest.fixture
-def measured(tmp_path: Path, server_url: str) -> Measured:
-    """Run a module in a process of its own, as a user does, and measure its memory.
-
-    `mongoshot` is the command line, `pytest` a run of the files in `tmp_path`.
+    `peaks` has the most memory of each, by the first argument of its module.
     """
-    if not Path("/proc/self/status").exists():
-        pytest.skip("the peak of a process is read in /proc")
-    numbers = itertools.count()
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("PYTEST_", "DB_", "SCENARIO_", "SNAPSHOTS_"))
-    } | {"PYTEST_ADDOPTS": without_plugins(), "DB_URL": server_url}
-    (tmp_path / "pyproject.toml").touch()
 
-    def run(module: str, *arguments: object, status: int = 0) -> Ran:
-        file = tmp_path / f"peak_{next(numbers)}"
-        command = [sys.executable, str(MEASURE), str(file), module, *map(str, arguments)]
+    directory: Path
+    url: str
+    peaks: dict[str, int] = field(default_factory=dict)
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def run(self, module: str, *arguments: object, status: int = 0) -> Ran:
+        """Run a module in a process of its own, as a user does, and measure its memory.
+
+        `mongoshot` is the command line, `pytest` a run of the project's tests.
+        """
+        file = self.directory / f".peak_{next(self._numbers)}"
+        words = [str(argument) for argument in arguments]
         done = subprocess.run(
-            command,
-            cwd=tmp_path,
-            env=environment,
+            [sys.executable, str(MEASURE), str(file), module, *words],
+            cwd=self.directory,
+            env=self._environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -59,17 +57,27 @@ def measured(tmp_path: Path, server_url: str) -> Measured:
             check=False,
         )
         assert done.returncode == status, done.stdout[-4000:]
-        return Ran(status, done.stdout, round(int(file.read_text()) * 1024 / 10**6))
+        ran = Ran(done.stdout, round(int(file.read_text()) * 1024 / 10**6))
+        self.peaks[words[0]] = max(ran.megabytes, self.peaks.get(words[0], 0))
+        return ran
 
-    return run
+    def write(self, name: str, text: str) -> None:
+        """Write a file of the project."""
+        (self.directory / name).write_text(textwrap.dedent(text), encoding="utf-8")
+
+    def _environment(self) -> dict[str, str]:
+        ours = ("PYTEST_", "DB_", "SCENARIO_", "SNAPSHOTS_", "CI")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        urls = {"DB_URL": self.url, "SCENARIO_SOURCE_URL": self.url}
+        return kept | {"PYTEST_ADDOPTS": without_plugins(), **urls}
 
 
-@pytest.fixture
-def write_module(tmp_path: Path) -> Callable[[str, str], str]:
-    """Write a module for `measured`; returns its name."""
-
-    def write(name: str, text: str) -> str:
-        (tmp_path / f"{name}.py").write_text(textwrap.dedent(text), encoding="utf-8")
-        return name
-
-    return write
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, mongo_client: Client) -> Project:
+    """Make an empty project of the module's tests, on the server of the run."""
+    if not Path("/proc/self/status").exists():
+        pytest.skip("the peak of a process is read in /proc")
+    directory = tmp_path_factory.mktemp("project")
+    (directory / "pyproject.toml").touch()
+    [(host, port)] = mongo_client.nodes
+    return Project(directory, f"mongodb://{host}:{port}")

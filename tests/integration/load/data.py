@@ -25,6 +25,7 @@ MOST_INDEXES = 64
 #: Bytes of the longest name of a collection, with its database and a dot between.
 LONGEST_NAMESPACE = 255
 
+RESERVED = "reserved"
 MILLION = ("customers", "events", "orders")
 _BATCH = 20_000
 
@@ -108,7 +109,7 @@ def nested(levels: int, *, arrays: bool) -> dict[str, Any]:
 
 def make_large_documents(database: Database) -> None:
     """Fill a collection with documents of up to 16 MiB, others with what is deep or named oddly."""
-    sizes = (LARGEST, LARGEST, LARGEST - 1, 9 << 20, 3 << 20, 100)
+    sizes = (LARGEST, LARGEST, LARGEST - 1, LARGEST, 9 << 20, 3 << 20, 100)
     for at, size in enumerate(sizes):
         kind = ("string", "binary", "array")[at % 3] if size > 100 else "string"
         document = RawBSONDocument(document_of(size, at, kind))
@@ -123,10 +124,15 @@ def make_large_documents(database: Database) -> None:
     database["keys"].insert_many(
         [
             {"_id": 1, "$set": 1, "a.b": {"$inc": {"c.d": 1}}, "": {"": {"": None}}, "$": 0},
-            {"_id": 2, "$oid": "no id", "$numberInt": 5, "ключ": 1, "a\tb\n": 2, " ": 3},
+            {"_id": 2, "$ref": "no reference", "$numbers": 5, "ключ": 1, "a\tb\n": 2, " ": 3},
             {"_id": 3, "": "", ".": ".", "..": "..", "$$ROOT": "$$ROOT", "__proto__": {}},
         ]
     )
+
+
+def make_reserved_keys(database: Database) -> None:
+    """Fill a collection with keys that mean a type in Extended JSON, which cannot hold them."""
+    database[RESERVED].insert_one({"_id": 1, "$oid": "no id", "in": {"$numberInt": 5}})
 
 
 def make_most_indexes(database: Database) -> None:

@@ -1,4 +1,4 @@
-"""What features need of a server, on servers that have no more than that, and on such that lack it."""
+"""What features need of a server, on servers with no more than that, and on some that lack it."""
 
 from __future__ import annotations
 

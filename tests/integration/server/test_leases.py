@@ -21,7 +21,8 @@ from mongoshot.config import Project, Settings
 from mongoshot.errors import DatabaseInUseError, ServerError, UnreachableError
 from mongoshot.server.connection import Client, Database
 from mongoshot.server.lease import Leases
-from mongoshot.server.ledger import Baseline, advance_baseline, read_entry, write_baseline
+from mongoshot.server.ledger import advance_baseline, read_entry, write_baseline
+from mongoshot.server.ledger_entry import Baseline
 from mongoshot.server.ownership import check_writable, claim, disown
 from mongoshot.server.process import this_process
 from mongoshot.snapshot.overlay import overlay
@@ -41,7 +42,8 @@ from mongoshot.config import Project, Settings
 from mongoshot.errors import DatabaseInUseError, MongoshotError
 from mongoshot.server.connection import connect
 from mongoshot.server.lease import Leases
-from mongoshot.server.ledger import Baseline, write_baseline
+from mongoshot.server.ledger import write_baseline
+from mongoshot.server.ledger_entry import Baseline
 from mongoshot.server.ownership import claim
 from mongoshot.staging.stage import Stage
 

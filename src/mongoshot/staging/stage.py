@@ -32,6 +32,7 @@ from mongoshot.staging.statistics import Statistics, describe_late
 Names = tuple[str, ...]
 
 _LONGEST_NAME = 63  # bytes of a database's name
+_SETTLING = 10.0  # seconds that threads and processes of a run may take to end
 
 
 class Stage:
@@ -169,7 +170,7 @@ class Stage:
             # for the database of its test. The current one is cleaned up by fixtures.
             if staged.database.name != self.database.name:
                 self._note_late(names, staged.late())
-            staged.remember()
+            staged.remember(_SETTLING)
 
     def _claim_main(self, wanted: Database, spare: Iterable[str]) -> Database:
         try:

@@ -92,6 +92,7 @@ def test_all_that_a_server_holds_goes_through_files_and_back(
     assert not compare(snapshot, live_state(source, names))
     assert set(hard_names(SOURCE)) < set(snapshot.collections)
     assert "all whole" in run("verify", name)
+    client.drop_database(TARGET)
     run("restore", name, "--db-name", TARGET)
     assert hash_collections(client[TARGET]) == hash_collections(source, names)
     assert len(list(client[TARGET]["indexed"].list_indexes())) == MOST_INDEXES
@@ -116,6 +117,7 @@ def test_what_is_large_deep_or_oddly_named_is_told_and_put_back(
 ) -> None:
     project.run("mongoshot", "capture", "limits", "--db-name", SOURCE, "--large")
     snapshot = Snapshot.load(project.directory / "snapshots" / "limits")
+    client.drop_database(TARGET)
     database = client[TARGET]
     staged = restore(snapshot, database)
     hashes = hash_collections(database)
@@ -230,6 +232,7 @@ def test_a_page_shows_what_is_large_and_deep(
 ) -> None:
     if not (project.directory / "snapshots" / "limits").exists():
         project.run("mongoshot", "capture", "limits", "--db-name", SOURCE, "--large")
+    client.drop_database(TARGET)
     project.run("mongoshot", "restore", "limits", "--db-name", TARGET)
     database = client[TARGET]
     database["large"].update_one({"_id": 0}, {"$set": {"kind": "k"}})

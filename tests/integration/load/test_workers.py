@@ -13,6 +13,7 @@ from tests.reliability import Evidence
 
 from mongoshot import capture
 from mongoshot.server.connection import Client
+from mongoshot.server.ledger import read_entry
 
 pytestmark = [pytest.mark.long, pytest.mark.reliability]
 
@@ -153,14 +154,18 @@ def test_each_test_of_eight_workers_starts_from_its_scenario(
 
     used = most[0] - before
     assert used <= WORKERS * MOST_CONNECTIONS
-    entries = list(
-        mongo_client["mongoshot"]["databases"].find({"_id": {"$regex": f"^{source}_gw"}})
-    )
-    assert len(entries) == WORKERS
-    for entry in entries:
-        assert entry["lease"]["expires"] is None  # given back
-        assert "in_use_since" not in entry
-        assert entry["baseline"]["complete"]
+    ledger = mongo_client["mongoshot"]["databases"]
+    names = [entry["_id"] for entry in ledger.find({"_id": {"$regex": f"^{source}_gw"}})]
+    assert len(names) == WORKERS
+    for name in names:
+        entry = read_entry(mongo_client[name])
+        assert entry is not None
+        assert not entry.in_use
+        assert entry.lease is not None
+        assert not entry.lease.is_held
+        assert entry.lease.expires is None  # given back
+        assert entry.baseline is not None
+        assert entry.baseline.complete
     evidence(
         "load",
         f"workers of pytest-xdist on one server with {TESTS} tests each, half of which write, drop"

@@ -283,9 +283,9 @@ def _unsupported(error: driver.PyMongoError, doing: str, reason: str) -> Excepti
             f' says: {reason.partition(" Information on")[0]} make it with ServerApi("1") alone'
         )
     if code == _COMMAND_NOT_FOUND:
-        return UnsupportedServerError(
-            f"cannot {doing}: the server answered: {reason}; mongoshot needs MongoDB"
-            f" {spelled(OLDEST)} or newer itself, and nothing that stands for it (docs/servers.md)"
+        return CommandError(
+            f"cannot {doing}: the server answered: {reason}; a sharded cluster lacks some commands,"
+            f" and what is no MongoDB {spelled(OLDEST)} or newer lacks more (docs/servers.md)"
         )
     if too_new := re.search(r"Server at (\S+) requires wire version .* only supports", reason):
         return UnsupportedServerError(

@@ -234,7 +234,7 @@ KINDS = (
     ),
     Kind("`bucketRoundingSeconds`", (6, 3), _has("timeseries", "bucketRoundingSeconds")),
     Kind("a compound wildcard index", (7, 0), _has_index(_is_compound_wildcard)),
-    Kind("Queryable Encryption", (7, 0), _has("encryptedFields")),
+    Kind("Queryable Encryption", (6, 0), _has("encryptedFields")),
 )
 
 

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pymongo import errors as driver
 from tests.conftest import MakeCollection
 
 from mongoshot.errors import CommandError, RestoreError, UnsupportedServerError
+from mongoshot.server.connection import translated
 from mongoshot.server.requirements import (
     FEATURES,
     KINDS,
@@ -84,6 +86,37 @@ def test_a_server_that_will_not_do_is_refused_with_what_it_is() -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (
+            driver.ConfigurationError(
+                "Server at a:27017 reports wire version 8, but this version of PyMongo requires at"
+                " least 9 (MongoDB 4.4)."
+            ),
+            r"^a:27017 runs MongoDB 4\.2, and mongoshot needs 5\.0 or newer; upgrade it",
+        ),
+        (
+            driver.ConfigurationError(
+                "Server at a:27017 requires wire version 40, but this version of PyMongo only"
+                " supports up to 29."
+            ),
+            r"^cannot connect: a:27017 is newer than this PyMongo .* pip install --upgrade pymongo",
+        ),
+    ],
+)
+def test_what_the_driver_refuses_is_told_in_our_words(said: Exception, expected: str) -> None:
+    with pytest.raises(UnsupportedServerError, match=expected), translated("connect"):
+        raise said
+
+
+def test_a_command_that_is_not_there_is_no_fault_of_the_url() -> None:
+    missing = driver.OperationFailure("no such command: 'dbHash'", 59, {"code": 59})
+    wanted = r"no such command: 'dbHash'; a sharded cluster lacks .*docs/servers\.md"
+    with pytest.raises(CommandError, match=wanted), translated("hash shop"):
+        raise missing
+
+
+@pytest.mark.parametrize(
     ("feature", "server", "lacking"),
     [
         (ONE_POINT_IN_TIME, Server("replica set", (5, 0)), None),
@@ -152,7 +185,7 @@ def test_a_feature_that_cannot_be_had_is_refused_with_what_to_do() -> None:
             (7, 0),
             (6, 3),
         ),
-        ({"encryptedFields": {"fields": []}}, [], "Queryable Encryption", (7, 0), (6, 0)),
+        ({"encryptedFields": {"fields": []}}, [], "Queryable Encryption", (6, 0), (5, 3)),
     ],
 )
 def test_what_a_release_cannot_make_is_refused(

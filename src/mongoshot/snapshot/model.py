@@ -75,7 +75,8 @@ class Definition:
     @property
     def has_validator(self) -> bool:
         """Tell whether the server checks what is written."""
-        return self._has_option(b"validator")
+        # What is encrypted comes from clients that know the key, or passes this check by.
+        return self._has_option(b"validator") or self._has_option(b"encryptedFields")
 
     @property
     def has_collation(self) -> bool:

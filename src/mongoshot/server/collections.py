@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Collection as Names
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -12,8 +13,8 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import errors as driver
 from pymongo.client_session import ClientSession
 
-from mongoshot.errors import DatabaseNotFoundError
-from mongoshot.server.catalog import STORED_FUNCTIONS, list_definitions
+from mongoshot.errors import CommandError, DatabaseNotFoundError
+from mongoshot.server.catalog import STORED_FUNCTIONS, find_uuid, list_definitions
 from mongoshot.server.connection import Database, collection_of, describe, translated
 from mongoshot.snapshot.model import (
     BUCKETS_PREFIX,
@@ -65,7 +66,20 @@ def read_chunks(
             batch_size=batch_size or 0,
         ) as cursor,
     ):
-        yield from cursor
+        if definition.type != "timeseries":
+            yield from cursor
+            return
+        empty = True
+        for chunk in cursor:
+            empty = False
+            yield chunk
+    if empty and find_uuid(database, definition) is None:
+        # A collection that is not there reads as an empty one.
+        raise CommandError(
+            f"cannot read {database.name}.{definition.name}: this time series has no collection"
+            " of buckets, as from MongoDB 9.0 on, which mongoshot cannot read yet; leave it out:"
+            f" --exclude {shlex.quote(definition.name)}"
+        )
 
 
 def require_database(database: Database) -> None:

@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 from tests.inner import without_plugins
 
-from mongoshot.server.connection import Client
+from mongoshot.errors import MongodNotFoundError
+from mongoshot.server.connection import Client, connect
+from mongoshot.server.embedded.binary import find_mongod
+from mongoshot.server.embedded.mongod import start_mongod
 
 MEASURE = Path(__file__).with_name("measure.py")
 
@@ -70,6 +73,19 @@ class Project:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         urls = {"DB_URL": self.url, "SCENARIO_SOURCE_URL": self.url}
         return kept | {"PYTEST_ADDOPTS": without_plugins(), **urls}
+
+
+@pytest.fixture(scope="module")
+def mongo_client() -> Iterator[Client]:
+    """Give a server of the module's own: it ends sooner than what is in it could be dropped."""
+    try:
+        binary = find_mongod(os.environ.get("MONGOSHOT_MONGOD") or None)
+    except MongodNotFoundError as error:
+        pytest.skip(str(error))
+    with start_mongod(binary) as server, connect(server.url) as client:
+        # A machine with much else to do may read for longer than this server keeps what was.
+        client.admin.command({"setParameter": 1, "minSnapshotHistoryWindowInSeconds": 600})
+        yield client
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ They go through everything that mongoshot does with a scenario, and stay what th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,16 +40,8 @@ SOURCE, TARGET, SUITE_NAME = "limits_a", "limits_b", "limits_c"
 
 
 @pytest.fixture(scope="module")
-def client(mongo_client: Client) -> Iterator[Client]:
-    def clean() -> None:
-        for name in mongo_client.list_database_names():
-            if name.startswith("limits_"):
-                mongo_client.drop_database(name)
-                mongo_client["mongoshot"]["databases"].delete_one({"_id": name})
-
-    clean()
-    yield mongo_client
-    clean()
+def client(mongo_client: Client) -> Client:
+    return mongo_client
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 from tests.integration.load.conftest import Project
@@ -101,22 +100,14 @@ SUITE = """
 
 
 @pytest.fixture
-def source(mongo_client: Client) -> Iterator[str]:
-    name = "eight_workers"
-    for found in mongo_client.list_database_names():
-        if found.startswith(name):
-            mongo_client.drop_database(found)
-    database = mongo_client[f"{name}_source"]
+def source(mongo_client: Client) -> str:
+    database = mongo_client["eight_workers_source"]
     for each in ("orders", "customers", "events"):
         database[each].insert_many(
             {"_id": at, "name": f"{each} {at}", "total": at * 1.5} for at in range(100)
         )
         database[each].create_index("name")
-    yield name
-    for found in mongo_client.list_database_names():
-        if found.startswith(name):
-            mongo_client.drop_database(found)
-            mongo_client["mongoshot"]["databases"].delete_one({"_id": found})
+    return "eight_workers"
 
 
 def test_each_test_of_eight_workers_starts_from_its_scenario(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from tests.integration.conftest import StartMongod
 
 from mongoshot import Snapshot, capture, compare, restore
 from mongoshot.errors import CommandError, RestoreError
+from mongoshot.server.catalog import list_definitions
+from mongoshot.server.collections import read_chunks
 from mongoshot.server.connection import Client, Database, ask_server, connect
 from mongoshot.server.history.live import watch_changes
 from mongoshot.server.tracking.change_stream import ChangeStreamTracker
@@ -239,3 +242,12 @@ def test_what_a_client_has_encrypted_comes_back_as_it_is(
     assert staged.changes().deleted["people"] == [person]
     assert staged.reset().reloads == {}
     assert not compare(snapshot, staged.state())
+
+
+def test_a_time_series_without_buckets_is_not_taken_for_an_empty_one(replica_set: Client) -> None:
+    database = replica_set["series"]
+    database.create_collection("there", timeseries={"timeField": "at"})
+    definition = list_definitions(database)["there"]
+    assert list(read_chunks(database, definition)) == []
+    with pytest.raises(CommandError, match=r"this time series has no .* --exclude gone$"):
+        list(read_chunks(database, replace(definition, name="gone")))

@@ -50,7 +50,7 @@ MONGOS = STANDALONE | {"msg": "isdbgrid"}
         (MEMBER | {"maxWireVersion": 21}, Server("replica set", (7, 0))),
         (MEMBER | {"maxWireVersion": 25}, Server("replica set", (8, 0))),
         # One that nobody knew when this was written is at least the newest that was known.
-        (MEMBER | {"maxWireVersion": 99}, Server("replica set", (8, 3))),
+        (MEMBER | {"maxWireVersion": 99}, Server("replica set", (9, 0))),
         ({}, Server("standalone server", (3, 4))),  # no `hello`: before 4.4.2
     ],
 )
@@ -203,6 +203,19 @@ def test_what_a_release_cannot_make_is_refused(
     wanted = f"cannot restore: it works as MongoDB {spelled(unknowing)}, and orders has"
     with pytest.raises(RestoreError, match=re.escape(wanted)):
         check_kinds(kinds, unknowing, "restore")
+
+
+def test_a_time_series_is_made_as_long_as_its_buckets_have_a_name(
+    make_collection: MakeCollection,
+) -> None:
+    options = {"timeseries": {"timeField": "at", "bucketMaxSpanSeconds": 3600}}
+    kinds = find_kinds([make_collection("log", options=options, type="timeseries").definition])
+    check_kinds(kinds, (5, 0), "restore")
+    check_kinds(kinds, (8, 3), "restore")
+    with pytest.raises(
+        RestoreError, match=r"log has a time series, which takes MongoDB 8\.3 or old"
+    ):
+        check_kinds(kinds, (9, 0), "restore")
 
 
 def test_usual_collections_are_of_no_such_kind(make_collection: MakeCollection) -> None:

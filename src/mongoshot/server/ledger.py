@@ -192,19 +192,36 @@ def advance_baseline(
     made: Iterable[bytes],
     left: Left | None = None,
 ) -> None:
-    """Remember how a run that used the database has left it, which ends here.
+    """Remember how a run that staged the database has left it, which ends here.
 
-    What was not touched since `point` is as in the snapshot; `made` are the UUIDs of all
-    collections that are there. Where another process has had it since, nothing is entered.
+    What was not touched since `point` is as in the snapshot; for the rest, see `end_use`.
     """
-    uuids = [_uuid(uuid) for uuid in sorted(made)]
-    fields: dict[str, Any] = {"baseline.point": point, "made_by_tests": uuids}
-    change: dict[str, Any] = {"$set": fields, "$unset": {"in_use_since": ""}}
+    _end_use(database, {"baseline.point": point}, made, left, {"baseline": {"$type": "object"}})
+
+
+def end_use(database: Database, made: Iterable[bytes], left: Left) -> None:
+    """Remember how a run has left a database, which ends here.
+
+    `made` are the UUIDs of all collections that are there. Where another process has had it since,
+    nothing is entered.
+    """
+    _end_use(database, {}, made, left, {})
+
+
+def _end_use(
+    database: Database,
+    fields: dict[str, Any],
+    made: Iterable[bytes],
+    left: Left | None,
+    only: Mapping[str, Any],
+) -> None:
+    fields["made_by_tests"] = [_uuid(uuid) for uuid in sorted(made)]
+    gone = {"in_use_since": ""}
     if left is None:
-        change["$unset"]["left"] = ""
+        gone["left"] = ""
     else:
         fields["left"] = _written(left)
-    _update(database, change, only={"baseline": {"$type": "object"}, **_last_had_here()})
+    _update(database, {"$set": fields, "$unset": gone}, only={**only, **_last_had_here()})
 
 
 def _written(left: Left) -> dict[str, Any]:

@@ -76,7 +76,7 @@ class Project:
 
 
 @pytest.fixture(scope="module")
-def mongo_client() -> Iterator[Client]:
+def client() -> Iterator[Client]:
     """Give a server of the module's own: it ends sooner than what is in it could be dropped."""
     try:
         binary = find_mongod(os.environ.get("MONGOSHOT_MONGOD") or None)
@@ -89,11 +89,11 @@ def mongo_client() -> Iterator[Client]:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, mongo_client: Client) -> Project:
-    """Make an empty project of the module's tests, on the server of the run."""
+def project(tmp_path_factory: pytest.TempPathFactory, client: Client) -> Project:
+    """Make an empty project of the module's tests, on the server that they have."""
     if not Path("/proc/self/status").exists():
         pytest.skip("the peak of a process is read in /proc")
     directory = tmp_path_factory.mktemp("project")
     (directory / "pyproject.toml").touch()
-    [(host, port)] = mongo_client.nodes
+    [(host, port)] = client.nodes
     return Project(directory, f"mongodb://{host}:{port}")

@@ -40,11 +40,6 @@ SOURCE, TARGET, SUITE_NAME = "limits_a", "limits_b", "limits_c"
 
 
 @pytest.fixture(scope="module")
-def client(mongo_client: Client) -> Client:
-    return mongo_client
-
-
-@pytest.fixture(scope="module")
 def source(client: Client) -> Database:
     database = client[SOURCE]
     make_large_documents(database)

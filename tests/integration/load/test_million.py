@@ -22,8 +22,8 @@ AS_JSON = 100_000
 
 
 @pytest.fixture(scope="module")
-def source(mongo_client: Client) -> Database:
-    database = mongo_client["a_million"]
+def source(client: Client) -> Database:
+    database = client["a_million"]
     assert make_many_documents(database, DOCUMENTS) == DOCUMENTS
     return database
 

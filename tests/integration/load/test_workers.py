@@ -100,8 +100,8 @@ SUITE = """
 
 
 @pytest.fixture
-def source(mongo_client: Client) -> str:
-    database = mongo_client["eight_workers_source"]
+def source(client: Client) -> str:
+    database = client["eight_workers_source"]
     for each in ("orders", "customers", "events"):
         database[each].insert_many(
             {"_id": at, "name": f"{each} {at}", "total": at * 1.5} for at in range(100)
@@ -111,13 +111,13 @@ def source(mongo_client: Client) -> str:
 
 
 def test_each_test_of_eight_workers_starts_from_its_scenario(
-    source: str, project: Project, mongo_client: Client, evidence: Evidence
+    source: str, project: Project, client: Client, evidence: Evidence
 ) -> None:
-    capture(mongo_client[f"{source}_source"], project.directory / "snapshots" / "shop")
+    capture(client[f"{source}_source"], project.directory / "snapshots" / "shop")
     project.write("test_load.py", SUITE.replace("TESTS", str(TESTS)))
 
     def connections() -> int:
-        return int(mongo_client.admin.command("serverStatus")["connections"]["current"])
+        return int(client.admin.command("serverStatus")["connections"]["current"])
 
     before, most, ended = connections(), [0], threading.Event()
 
@@ -145,11 +145,11 @@ def test_each_test_of_eight_workers_starts_from_its_scenario(
 
     used = most[0] - before
     assert used <= WORKERS * MOST_CONNECTIONS
-    ledger = mongo_client["mongoshot"]["databases"]
+    ledger = client["mongoshot"]["databases"]
     names = [entry["_id"] for entry in ledger.find({"_id": {"$regex": f"^{source}_gw"}})]
     assert len(names) == WORKERS
     for name in names:
-        entry = read_entry(mongo_client[name])
+        entry = read_entry(client[name])
         assert entry is not None
         assert not entry.in_use
         assert entry.lease is not None

@@ -166,10 +166,9 @@ SUITE = """
         assert db_state == db_snapshot
 
 
-    def test_writes(db, db_changes, db_state, db_snapshot):
-        db["orders"].update_many({"customer": {"$lt": 3}}, {"$set": {"state": "lost"}})
+    def test_writes(db, db_changes, db_snapshot):
+        db["orders"].update_many({"customer": {"$lt": 1000}}, {"$set": {"state": "lost"}})
         assert db_changes == db_snapshot
-        assert db_state == db_snapshot
 
 
     def test_writes_much(db):

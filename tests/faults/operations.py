@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 from mongoshot.assertion.files import ExpectationFiles
-from mongoshot.config import read_project
+from mongoshot.config import read_project, resolve
 from mongoshot.recording.capture import Conduct, Recorded
 from mongoshot.recording.program.record import record_program
 from mongoshot.recording.request import Request
 from mongoshot.review.store import Store
 from mongoshot.server.connection import connect
 from mongoshot.snapshot.cache import Cache
-from mongoshot.staging.opening import open_stage
+from mongoshot.staging.stage import Stage
+
+
+@contextlib.contextmanager
+def open_stage(url: str, name: str) -> Iterator[Stage]:
+    """Open a stage as pytest does, for tests most of which ask for `orders`."""
+    settings = resolve({"db-url": url, "db-name": name}, root=Path.cwd())
+    with connect(url) as client:
+        stage = Stage(client, name, settings, url=url, main=("orders",))
+        try:
+            yield stage
+        finally:
+            stage.close()
 
 
 def use_stage(url: str, name: str) -> None:

@@ -144,7 +144,7 @@ def test_a_restore(
     scenario: Snapshot,
     evidence: Evidence,
 ) -> None:
-    """Before every command of a restore, or, as it takes longer, before each fifth."""
+    """Before every other command of a restore, or, as it takes longer, before each sixth."""
     allowed = frozenset(three.addresses)
     gone: list[Member] = []
 
@@ -155,7 +155,7 @@ def test_a_restore(
             gone.append(three.kill_primary())
 
     struck = errors = 0
-    for at in range(1, 1000, 1 if how == "step down" else 5):
+    for at in range(1, 1000, 2 if how == "step down" else 6):
         listener.arm(at, strike)
         error = tried(lambda: restore(scenario, target, allowed_hosts=allowed))
         happened = listener.has_struck
@@ -313,7 +313,7 @@ def test_a_run_of_tests(
     scenario: Snapshot,
     evidence: Evidence,
 ) -> None:
-    """Before every third command of a stage, or each ninth, its leases and the ledger included."""
+    """Before every seventh command of a stage, or each 25th, its leases and the ledger included."""
     gone: list[Member] = []
 
     def strike() -> None:
@@ -331,7 +331,7 @@ def test_a_run_of_tests(
 
     run()
     struck = errors = 0
-    for at in range(1, 1000, 3 if how == "step down" else 9):
+    for at in range(1, 1000, 7 if how == "step down" else 25):
         listener.arm(at, strike)
         try:
             error: Exception | None = tried(run)
@@ -364,7 +364,7 @@ def test_a_capture(
     client.admin.command("ping")
     path = tmp_path / "captured" / "orders"
     struck = errors = 0
-    for at in range(1, 1000):
+    for at in range(1, 1000, 2):
         listener.arm(at, three.step_down)
         error = tried(lambda: capture(target, path, replace=path.exists()))
         happened = listener.has_struck
@@ -391,7 +391,7 @@ def test_a_server_that_crashes_and_comes_back(
     tmp_path: Path,
     evidence: Evidence,
 ) -> None:
-    """Killed before every third command of a restore, and started again on the same files."""
+    """Killed before every fourth command of a restore, and started again on the same files."""
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=in_memory(tmp_path))))
         if kind == "standalone":
@@ -413,7 +413,7 @@ def test_a_server_that_crashes_and_comes_back(
             member.start()
 
         struck = errors = 0
-        for at in range(1, 1000, 3):
+        for at in range(1, 1000, 4):
             listener.arm(at, strike)
             error = tried(lambda: restore(scenario, target))
             happened = listener.has_struck

@@ -174,11 +174,11 @@ def _install_files(points: Points) -> None:
             at = [str(self.tell()), whole.hex()] if points.tracing else []
             half = whole[: len(whole) // 2]
             points.reach("write", self.place, *at, torn=lambda: real_file.write(self, half))
-            return super().write(whole)
+            return int(super().write(whole))
 
         def truncate(self, size: int | None = None, /) -> int:
             with _counted_already():
-                return super().truncate(size)
+                return int(super().truncate(size))
 
     def counted_open(
         file: Any,
@@ -201,7 +201,7 @@ def _install_files(points: Points) -> None:
             return buffered
         return io.TextIOWrapper(buffered, encoding, errors, newline)
 
-    io.open = builtins.open = counted_open  # type: ignore[assignment]
+    io.open = builtins.open = counted_open
     io.FileIO = CountedFile  # type: ignore[misc]
     shutil._USE_CP_SENDFILE = False  # type: ignore[attr-defined] # which copies without a write
     tempfile._io.open = counted_open  # type: ignore[attr-defined]

@@ -120,6 +120,15 @@ class OplogTracker:
         """Tell what was touched behind `since`, at which the database held `catalog`."""
         return to_window(self._read_since(since, ended), catalog, self._database)
 
+    def newest_until(self, time: Timestamp) -> Timestamp | None:
+        """Return the newest entry up to a time; None where the oplog does not reach back to it."""
+        with translated("read the newest entries of the oplog"):
+            newest = self._entries.find_one(
+                {"ts": {"$lte": time}}, {"ts": 1}, sort=[("$natural", -1)], session=self._session
+            )
+        point: Timestamp | None = newest["ts"] if newest else None
+        return point
+
     def writes_since(self, since: Timestamp, ended: Moment) -> tuple[LateWrites, ...] | None:
         """Count the writes behind a moment; None where the oplog does not tell them all."""
         touched = self._read_since(since, ended)

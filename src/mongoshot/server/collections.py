@@ -10,12 +10,14 @@ from functools import partial
 from typing import Any
 
 from bson.raw_bson import RawBSONDocument
+from pymongo import WriteConcern
 from pymongo import errors as driver
 from pymongo.client_session import ClientSession
 
 from mongoshot.errors import CommandError, DatabaseNotFoundError
 from mongoshot.server.catalog import STORED_FUNCTIONS, find_uuid, list_definitions
 from mongoshot.server.connection import Database, collection_of, describe, translated
+from mongoshot.server.durability import BY_MAJORITY
 from mongoshot.snapshot.model import (
     BUCKETS_PREFIX,
     SERVER_COLLECTIONS,
@@ -107,12 +109,13 @@ def require_database(database: Database) -> None:
 
 def drop(database: Database, name: str) -> None:
     """Drop a collection, view or time series; nothing happens where there is none."""
+    lasting = database.with_options(write_concern=WriteConcern(**BY_MAJORITY))
     with translated(f"drop {database.name}.{name}"):
         if name == STORED_FUNCTIONS:
-            database[name].delete_many({})
-            database[name].drop_indexes()
+            lasting[name].delete_many({})
+            lasting[name].drop_indexes()
         else:
-            database.drop_collection(collection_of(database, name))
+            lasting.drop_collection(collection_of(lasting, name))
 
 
 def create(database: Database, definition: Definition) -> None:
@@ -121,7 +124,7 @@ def create(database: Database, definition: Definition) -> None:
         # Nested options go through as the bytes they are.
         options = {**RawBSONDocument(definition.options), **_old_id_index(definition)}
         try:
-            database.command({"create": definition.name, **options})
+            database.command({"create": definition.name, **options, "writeConcern": BY_MAJORITY})
         except driver.OperationFailure as error:
             if definition.name != STORED_FUNCTIONS or error.code != _NAMESPACE_EXISTS:
                 raise
@@ -141,7 +144,8 @@ def create_indexes(database: Database, definition: Definition) -> None:
     wanted = [index for index in specifications if index is not None]
     if wanted:
         with translated(f"create the indexes of {database.name}.{definition.name}"):
-            database.command({"createIndexes": definition.name, "indexes": wanted})
+            command = {"createIndexes": definition.name, "indexes": wanted}
+            database.command({**command, "writeConcern": BY_MAJORITY})
 
 
 def _index_to_create(definition: Definition, index: bytes) -> Mapping[str, Any] | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from bson.timestamp import Timestamp
 
-from mongoshot.errors import CommandError
+from mongoshot.errors import CommandError, RestoreError
 from mongoshot.server.catalog import (
     Entry,
     check_can_be_made,
@@ -19,13 +19,14 @@ from mongoshot.server.catalog import (
     list_definitions,
 )
 from mongoshot.server.collections import create, create_indexes, drop
-from mongoshot.server.connection import Database
+from mongoshot.server.connection import Database, describe
 from mongoshot.server.documents import Writer
+from mongoshot.server.durability import confirm
 from mongoshot.server.lease import Leases
 from mongoshot.server.ledger import write_baseline
 from mongoshot.server.ledger_entry import Baseline
 from mongoshot.server.ownership import claim
-from mongoshot.server.tracking.window import Catalog
+from mongoshot.server.tracking.window import Catalog, Point, Tracker
 from mongoshot.snapshot.model import (
     Collection,
     Definition,
@@ -102,6 +103,19 @@ def complete_baseline(scenario: Scenario, catalog: Catalog, point: Timestamp | N
     """Say that what was not touched since `point` is as in the scenario."""
     uuids = {name: entry.uuid for name, entry in catalog.items() if entry.uuid}
     return Baseline(scenario.digest, scenario.label, True, uuids, point)
+
+
+def check_kept(database: Database, tracker: Tracker, since: Point) -> None:
+    """Raise RestoreError unless what was written since a point is there, and will be.
+
+    To be called before anybody is told that a database is complete.
+    """
+    confirm(database)
+    if reason := tracker.lost_since(since):
+        raise RestoreError(
+            f"{describe(database)} is not complete: {reason}; the ledger says so, and the next"
+            " restore, or test, starts over"
+        )
 
 
 def drop_all(database: Database, definitions: Iterable[Definition]) -> None:

@@ -28,7 +28,7 @@ from mongoshot.server.tracking.window import (
 from mongoshot.snapshot.elements import document_id
 from mongoshot.snapshot.lookup import DocumentIndex
 from mongoshot.snapshot.model import Collection, Definition, Scenario, in_creation_order
-from mongoshot.staging.load import as_listed, complete_baseline, drop_all, fill
+from mongoshot.staging.load import as_listed, check_kept, complete_baseline, drop_all, fill
 
 #: Touched documents of one collection from which it is reloaded whole.
 MOST_DOCUMENTS = 10_000
@@ -180,6 +180,7 @@ class Repair:
             self.catalog[definition.name] = Entry(definition, uuid)
         self._owed = {name: ids for name, ids in self._owed.items() if name not in reloads}
         self.catalog |= as_listed({name: self.catalog[name] for name in wanted}, self._database)
+        check_kept(self._database, self._tracker, window.until)
         write_baseline(self._database, complete_baseline(self._scenario, self.catalog, point))
         return documents
 

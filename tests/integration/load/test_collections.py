@@ -119,14 +119,14 @@ def test_two_thousand_collections(
     assert not compare(snapshot, staged.state())
     took("comparison with all of it", 2)
 
-    project.write("test_many.py", SUITE)
-    options = ("-p", "no:cacheprovider", "--db-name", "many_target", "test_many.py")
-    assert "3 passed" in project.run("pytest", "--snapshot-update", *options).output
-    assert "3 passed" in project.run("pytest", *options).output
     assert "all whole" in project.run("mongoshot", "verify", "many").output
     where = f"{project.url}/many_target"
     assert "are equal" in project.run("mongoshot", "diff", "many", where).output
     project.run("mongoshot", "show", "many")
+    project.write("test_many.py", SUITE)
+    options = ("-p", "no:cacheprovider", "--db-name", "many_target", "test_many.py")
+    assert "3 passed" in project.run("pytest", "--snapshot-update", *options).output
+    assert "3 passed" in project.run("pytest", *options).output
     assert max(project.peaks.values()) <= LIMIT
     evidence(
         "load",

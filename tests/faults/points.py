@@ -120,7 +120,17 @@ def install(points: Points) -> None:
             if not known and isinstance(flags, int) and flags & _WRITING and not _is_apart(path):
                 points.escaped.append(f"open {path!r}")
         elif (what := _CHANGES.get(event)) is not None:
-            points.reach(what, *_names(event, arguments))
+            names = _names(event, arguments)
+            # Said before it is tried: a directory that is there is not made, nor one below none; a
+            # file that is gone is not removed, and a directory that is not empty stays.
+            above = os.path.dirname(names[0])
+            if what == "mkdir" and (os.path.lexists(names[0]) or not os.path.isdir(above)):
+                return
+            if what in ("unlink", "rmdir") and not os.path.lexists(names[0]):
+                return
+            if what == "rmdir" and os.listdir(names[0]):
+                return
+            points.reach(what, *names)
 
     sys.addaudithook(hook)
 

@@ -184,11 +184,11 @@ def _install_files(points: Points) -> None:
             at = [str(self.tell()), whole.hex()] if points.tracing else []
             half = whole[: len(whole) // 2]
             points.reach("write", self.place, *at, torn=lambda: real_file.write(self, half))
-            return super().write(whole)
+            return int(super().write(whole))
 
         def truncate(self, size: int | None = None, /) -> int:
             with _counted_already():
-                return super().truncate(size)
+                return int(super().truncate(size))
 
     def counted_open(
         file: Any,
@@ -214,7 +214,7 @@ def _install_files(points: Points) -> None:
     io.open = builtins.open = counted_open  # type: ignore[assignment]
     io.FileIO = CountedFile  # type: ignore[misc]
     shutil._USE_CP_SENDFILE = False  # type: ignore[attr-defined] # which copies without a write
-    tempfile._io.open = counted_open  # type: ignore[attr-defined]
+    tempfile._io.open = counted_open
 
 
 def _reach_open(points: Points, place: str, *, is_new: bool, empties: bool) -> None:

@@ -17,7 +17,8 @@ from mongoshot.server.connection import Database, describe
 from mongoshot.server.documents import Writer
 from mongoshot.server.durability import confirm
 from mongoshot.server.lease import Leases
-from mongoshot.server.ledger import Baseline, write_baseline
+from mongoshot.server.ledger import write_baseline
+from mongoshot.server.ledger_entry import Baseline
 from mongoshot.server.ownership import claim
 from mongoshot.server.tracking.window import Catalog, Point, Tracker
 from mongoshot.snapshot.model import (

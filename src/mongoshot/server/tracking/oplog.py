@@ -29,6 +29,7 @@ from mongoshot.server.connection import (
 from mongoshot.server.documents import Writer
 from mongoshot.server.tracking.window import (
     Catalog,
+    LateWrites,
     Moment,
     Point,
     Tier,
@@ -119,6 +120,11 @@ class OplogTracker:
         """Tell what was touched behind `since`, at which the database held `catalog`."""
         return to_window(self._read_since(since, ended), catalog, self._database)
 
+    def writes_since(self, since: Timestamp, ended: Moment) -> tuple[LateWrites, ...] | None:
+        """Count the writes behind a moment; None where the oplog does not tell them all."""
+        touched = self._read_since(since, ended, is_entry=False)
+        return None if touched.unknown else tuple(touched.late.values())
+
     def resume(self, since: Point, window: Window) -> Point:  # noqa: ARG002 - fingerprints need it
         """Go on where the reading of the window ended: what others wrote since comes next."""
         self._terms = {point: term for point, term in self._terms.items() if point >= window.until}
@@ -129,8 +135,10 @@ class OplogTracker:
         unknown = self._read_since(since, None).unknown
         return unknown if unknown in (_ELECTED, _LOST) else None
 
-    def _read_since(self, since: Timestamp, ended: Moment | None) -> Touched:
-        """Read a window that ends now.
+    def _read_since(
+        self, since: Timestamp, ended: Moment | None, *, is_entry: bool = True
+    ) -> Touched:
+        """Read a window that ends now; at its beginning there was an entry, or there may be none.
 
         A forward scan on a primary waits until all earlier writes can be seen, so that no entry is
         missed that is older than one that was found.
@@ -151,7 +159,7 @@ class OplogTracker:
                     raise
                 whole = False
             if not whole:
-                touched.unknown = self._why_not_whole(since)
+                touched.unknown = self._why_not_whole(since, is_entry=is_entry)
         self._terms[touched.until] = self._term
         return touched
 
@@ -169,37 +177,42 @@ class OplogTracker:
                 touched.unknown = _ELECTED
             self._note(entry, touched)
             if ended is not None and entry["ts"] > ended.point:
-                for namespace in self._namespaces(entry):
-                    touched.note_late(namespace, entry["wall"], ended)
+                for namespace, kind in self._writes(entry):
+                    touched.note_late(namespace, entry["wall"], ended, is_delete=kind == "d")
         return whole
 
-    def _why_not_whole(self, since: Timestamp) -> str:
-        """Say why a window has no entry at its beginning, or another one than was there."""
-        oldest = self._entries.find_one({}, {"ts": 1}, sort=[("$natural", 1)])
-        if oldest is None or oldest["ts"] > since:
+    def _why_not_whole(self, since: Timestamp, *, is_entry: bool) -> str | None:
+        """Say why a window has not the entry at its beginning that was there; None where it may."""
+        oldest, newest = (
+            self._entries.find_one({}, {"ts": 1}, sort=[("$natural", order)]) for order in (1, -1)
+        )
+        if oldest is None or newest is None or oldest["ts"] > since:
             return "the oplog no longer reaches back to the last reset"
-        return _LOST
+        return _LOST if is_entry or newest["ts"] < since else None
 
     def _concerns(self, entry: Mapping[str, Any]) -> bool:
         namespace: str = entry["ns"]
         ours = namespace.startswith(self._prefix) or namespace == "admin.$cmd"
         return ours and entry["op"] != "n"
 
-    def _namespaces(self, entry: Mapping[str, Any]) -> Iterator[str]:
-        """Name what an entry wrote to, each operation of a transaction apart."""
+    def _writes(self, entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Say what an entry wrote to and how, each operation of a transaction apart."""
         if not self._concerns(entry):
             return
         if entry["op"] != "c":
-            yield entry["ns"]
+            yield entry["ns"], entry["op"]
             return
         verb, target = next(iter(entry["o"].items()))
         if verb == "applyOps":
             for operation in target:
-                yield from self._namespaces(operation)
+                yield from self._writes(operation)
+        elif entry["ns"] == "admin.$cmd":
+            return  # what else is there concerns that database alone
         elif verb == "renameCollection":
-            yield target
+            yield target, "c"
         else:
-            yield f"{self._prefix}{target}" if isinstance(target, str) else self._database.name
+            name = f"{self._prefix}{target}" if isinstance(target, str) else self._database.name
+            yield name, "c"
 
     def _note(self, entry: Mapping[str, Any], touched: Touched) -> None:
         if not self._concerns(entry):

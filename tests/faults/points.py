@@ -17,7 +17,6 @@ import shutil
 import signal
 import stat
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -211,10 +210,9 @@ def _install_files(points: Points) -> None:
             return buffered
         return io.TextIOWrapper(buffered, encoding, errors, newline)
 
-    io.open = builtins.open = counted_open  # type: ignore[assignment]
+    io.open = builtins.open = counted_open
     io.FileIO = CountedFile  # type: ignore[misc]
-    shutil._USE_CP_SENDFILE = False  # type: ignore[attr-defined] # which copies without a write
-    tempfile._io.open = counted_open
+    setattr(shutil, "_USE_CP_SENDFILE", False)  # noqa: B010 - which copies without a write
 
 
 def _reach_open(points: Points, place: str, *, is_new: bool, empties: bool) -> None:

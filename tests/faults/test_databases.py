@@ -11,7 +11,7 @@ from tests.faults.points import Fault
 from tests.faults.sweeping import Sweep, sweep
 from tests.reliability import Evidence
 
-from mongoshot import Snapshot, capture, compare
+from mongoshot import Snapshot, compare
 from mongoshot.server.collections import live_state
 from mongoshot.server.connection import Client, Database
 from mongoshot.server.ledger import read_baseline, read_entry
@@ -20,15 +20,6 @@ from mongoshot.server.tracking.fingerprints import take_fingerprint
 MakeDatabase = Callable[[], Database]
 
 pytestmark = pytest.mark.reliability
-
-
-@pytest.fixture
-def scenario(project: Path, source: Database) -> Snapshot:
-    small = source.client[f"{source.name}_small"]
-    small["orders"].insert_one({"_id": 1})
-    capture(small, project / "snapshots" / "small")
-    source.client.drop_database(small)
-    return capture(source, project / "snapshots" / "orders")
 
 
 def assert_not_believed_wrong(database: Database, scenario: Snapshot) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.faults.nursery import Nursery
-from tests.faults.test_power import PROPOSED
+from tests.faults.test_files import PROPOSED
 from tests.reliability import Evidence
 
 from mongoshot import Snapshot, capture

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.faults.disk import Event, crashes
 from tests.faults.nursery import Nursery, Outcome
-from tests.faults.test_files import EXPECTATION, form
+from tests.faults.test_files import EXPECTATION, PROPOSED, form
 from tests.reliability import Evidence
 
 from mongoshot import Snapshot, capture
@@ -24,16 +24,6 @@ from mongoshot.snapshot.elements import document_id
 from mongoshot.snapshot.lookup import DocumentIndex
 
 pytestmark = [pytest.mark.long, pytest.mark.reliability]
-
-PROPOSED = """\
-{
-  "format_version": 1,
-  "kind": "changes",
-  "scenario": "orders",
-  "digest": "sha256:0",
-  "collections": {}
-}
-"""
 
 Trace = Callable[..., tuple[Event, ...]]
 AfterACrash = Callable[[tuple[Event, ...]], Iterator[tuple[Path, str, Event]]]

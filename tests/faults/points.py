@@ -49,11 +49,13 @@ class Fault:
     """Say what happens at which point: counted from 1, commands only where a process is killed.
 
     SIGKILL ends the process, in the middle of a write; ENOSPC fails there and wherever room is
-    needed from then on, EIO fails there alone.
+    needed from then on, EIO fails there alone. Without `replies` these do not count: what a process
+    leaves that is killed then is what it leaves before its next command, or change.
     """
 
     at: int
     kind: Kind
+    replies: bool = True
 
 
 @dataclass
@@ -73,6 +75,8 @@ class Points:
         is_command = what in ("command", "reply")
         fault = self.fault
         if is_command and fault is not None and fault.kind != "SIGKILL":
+            return
+        if what == "reply" and fault is not None and not fault.replies:
             return
         self.count += 1
         self.reached.append([what, *names])

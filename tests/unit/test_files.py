@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -33,6 +34,18 @@ def test_a_new_directory_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.Monk
     make_directory(tmp_path / "a" / "b")
 
     assert synced == [tmp_path.stat().st_ino, (tmp_path / "a").stat().st_ino]
+
+
+def test_a_file_system_that_syncs_no_directories(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fsync(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_whole(tmp_path / "a.json", "{}")
+    assert (tmp_path / "a.json").read_text() == "{}"
 
 
 def test_a_full_temporary_directory_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from pymongo.client_session import ClientSession
 
 from mongoshot.errors import DatabaseNotFoundError
 from mongoshot.server.catalog import STORED_FUNCTIONS, list_definitions
-from mongoshot.server.connection import RAW, Database, describe, translated
+from mongoshot.server.connection import Database, collection_of, describe, translated
 from mongoshot.server.durability import BY_MAJORITY, PATIENCE
 from mongoshot.snapshot.model import (
     BUCKETS_PREFIX,
@@ -28,11 +28,14 @@ from mongoshot.snapshot.model import (
 _NAMESPACE_EXISTS = 48
 
 
-def live_state(database: Database) -> MemoryState:
-    """Return the state of a database: what its collections are now, documents when read."""
+def live_state(database: Database, only: Names[str] | None = None) -> MemoryState:
+    """Return the state of a database: what its collections are now, documents when read.
+
+    Of `only` these names where they are given.
+    """
     collections = {
         name: Collection(definition, partial(read_chunks, database, definition))
-        for name, definition in list_definitions(database).items()
+        for name, definition in list_definitions(database, only=only).items()
     }
     return MemoryState(describe(database), collections)
 
@@ -52,7 +55,7 @@ def read_chunks(
     if (name := definition.data_name) is None:
         return
     order = "$natural" if definition.capped else "_id"
-    source = database.get_collection(name, codec_options=RAW)
+    source = collection_of(database, name)
     needs = " (buckets of a time series: reading them takes the role backup)"
     with (
         translated(
@@ -98,7 +101,7 @@ def drop(database: Database, name: str) -> None:
             lasting[name].delete_many({})
             lasting[name].drop_indexes()
         else:
-            lasting.drop_collection(name)
+            lasting.drop_collection(collection_of(lasting, name))
 
 
 def create(database: Database, definition: Definition) -> None:
@@ -170,7 +173,9 @@ def count_by_collection(database: Database) -> dict[str, int]:
     with translated(f"count the documents of {describe(database)}"):
         kinds = {entry["name"]: entry["type"] for entry in database.list_collections(nameOnly=True)}
         return {
-            name: 0 if kinds[name] == "view" else database[name].estimated_document_count()
+            name: 0
+            if kinds[name] == "view"
+            else collection_of(database, name).estimated_document_count()
             for name in sorted(kinds)
             if name not in SERVER_COLLECTIONS and not name.startswith(BUCKETS_PREFIX)
         }

@@ -13,7 +13,7 @@ from pymongo import errors as driver
 from pymongo.client_session import ClientSession
 
 from mongoshot.errors import CommandError, RestoreError
-from mongoshot.server.connection import RAW, Database, translated
+from mongoshot.server.connection import RAW, Database, collection_of, translated
 from mongoshot.server.durability import BY_MAJORITY
 from mongoshot.snapshot.elements import (
     DECIMAL128,
@@ -63,7 +63,7 @@ def find_documents(
 ) -> dict[bytes, bytes]:
     """Read single documents by their ids (as `document_id` gives them), as they are now."""
     name = definition.data_name or definition.name
-    source: Any = database.get_collection(name, codec_options=RAW)
+    source = collection_of(database, name)
     wanted = list(identities)
     found: dict[bytes, bytes] = {}
     with translated(f"read {database.name}.{name}"):

@@ -8,6 +8,7 @@ before a tracker has said that there was no election, and no start, in between (
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pymongo import ReadPreference, WriteConcern
@@ -19,7 +20,7 @@ from mongoshot.server.ledger import LEDGER_DATABASE
 PATIENCE = 10_000
 
 #: Of each write that nobody confirms later on.
-BY_MAJORITY = {"w": "majority", "wtimeout": PATIENCE}
+BY_MAJORITY: Mapping[str, Any] = {"w": "majority", "wtimeout": PATIENCE}
 
 
 def confirm(database: Database) -> None:

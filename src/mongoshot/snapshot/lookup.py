@@ -111,6 +111,17 @@ class DocumentIndex:
         located = sorted(self._locate(identities), key=lambda found: found[1])
         return {identity: document for identity, _, document in located}
 
+    def find_up_to(self, most: int, identities: Iterable[bytes]) -> dict[bytes, bytes] | None:
+        """Return what `find` does, or None where that is more than `most` bytes of documents."""
+        size, located = 0, []
+        for found in self._locate(identities):
+            size += len(found[2])
+            if size > most:
+                return None
+            located.append(found)
+        located.sort(key=lambda found: found[1])
+        return {identity: document for identity, _, document in located}
+
     def from_first(self, identities: Iterable[bytes], at_most: int) -> dict[bytes, bytes] | None:
         """Return the documents from the first of these to the last of the collection, in order.
 

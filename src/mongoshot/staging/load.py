@@ -11,7 +11,13 @@ from collections.abc import Iterable, Iterator
 from bson.timestamp import Timestamp
 
 from mongoshot.errors import CommandError, RestoreError
-from mongoshot.server.catalog import Entry, find_uuid, list_catalog, list_definitions
+from mongoshot.server.catalog import (
+    Entry,
+    check_can_be_made,
+    find_uuid,
+    list_catalog,
+    list_definitions,
+)
 from mongoshot.server.collections import create, create_indexes, drop
 from mongoshot.server.connection import Database, describe
 from mongoshot.server.documents import Writer
@@ -57,6 +63,7 @@ def load(
     """
     scenario.verify()
     definitions = {name: c.definition for name, c in scenario.collections.items()}
+    check_can_be_made(database, definitions.values())
     if not claimed:
         claim(database, allowed_hosts, leases=leases)
     write_baseline(database, Baseline(scenario.digest, scenario.label, complete=False))
@@ -78,7 +85,7 @@ def as_listed(catalog: Catalog, database: Database) -> dict[str, Entry]:
 
     One that has other indexes was changed by another program since, and stays as it was.
     """
-    there = list_catalog(database)
+    there = list_catalog(database, only=catalog)
     return {
         name: there[name] if name in there and _is_the_same(entry, there[name]) else entry
         for name, entry in catalog.items()

@@ -202,10 +202,11 @@ class Staged:
         What comes within `settling` seconds is still of those who did; what comes later is somebody
         else's, whom the next restore refuses to overwrite.
         """
-        left, point = take_left(self.database, settling), self._ledger_point()
+        point = self._ledger_point()
         confirm(self._database)
         if point is not None and self._tracker.lost_since(point):
             point = None  # what the last reset put right may be gone: the next run loads all
+        left = take_left(self.database, settling)
         advance_baseline(self.database, point, list_uuids(self.database), left)
 
     def _ledger_point(self) -> Timestamp | None:
@@ -221,7 +222,7 @@ class Staged:
         # Many documents are kept on disk, as their collection.
         many = [name for name, ids in window.documents.items() if len(ids) > MOST_DOCUMENTS]
         whole = [*window.collections, *many]
-        live = live_state(self._database).collections if whole else {}
+        live = live_state(self._database, whole).collections if whole else {}
         documents: dict[str, dict[bytes, bytes | None]] = {}
         for name, identities in window.documents.items():
             if name not in many:
@@ -234,14 +235,16 @@ class Staged:
         """Tell what has happened to the database since the mark; falsy where nothing has."""
         mark = self._mark
         window = self._tracker.touched_since(mark.point, mark.catalog)
-        live = live_state(self._database).collections if window.collections else {}
+        live = (
+            live_state(self._database, window.collections).collections if window.collections else {}
+        )
         found: dict[str, CollectionDifference | None] = {}
         for name in window.collections:
             found[name] = compare_collections(self._at_mark(name), live.get(name))
         for name, identities in window.documents.items():
             if name in mark.collections:
                 # Touched before the mark in a way that only the whole collection could tell.
-                now = live_state(self._database).collections.get(name)
+                now = live_state(self._database, [name]).collections.get(name)
                 found[name] = compare_collections(mark.collections[name], now)
             else:
                 found[name] = self._compare_documents(name, identities)
@@ -292,7 +295,7 @@ class Staged:
             )
 
     def _what_differs(self, names: list[str]) -> str:
-        live = live_state(self._database).collections
+        live = live_state(self._database, names).collections
         expected, found = (
             MemoryState(label, {name: state[name] for name in names if name in state})
             for label, state in (

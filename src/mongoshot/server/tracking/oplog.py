@@ -120,9 +120,18 @@ class OplogTracker:
         """Tell what was touched behind `since`, at which the database held `catalog`."""
         return to_window(self._read_since(since, ended), catalog, self._database)
 
+    def newest_until(self, time: Timestamp) -> Timestamp | None:
+        """Return the newest entry up to a time; None where the oplog does not reach back to it."""
+        with translated("read the newest entries of the oplog"):
+            newest = self._entries.find_one(
+                {"ts": {"$lte": time}}, {"ts": 1}, sort=[("$natural", -1)], session=self._session
+            )
+        point: Timestamp | None = newest["ts"] if newest else None
+        return point
+
     def writes_since(self, since: Timestamp, ended: Moment) -> tuple[LateWrites, ...] | None:
         """Count the writes behind a moment; None where the oplog does not tell them all."""
-        touched = self._read_since(since, ended, is_entry=False)
+        touched = self._read_since(since, ended)
         return None if touched.unknown else tuple(touched.late.values())
 
     def resume(self, since: Point, window: Window) -> Point:  # noqa: ARG002 - fingerprints need it
@@ -135,10 +144,8 @@ class OplogTracker:
         unknown = self._read_since(since, None).unknown
         return unknown if unknown in (_ELECTED, _LOST) else None
 
-    def _read_since(
-        self, since: Timestamp, ended: Moment | None, *, is_entry: bool = True
-    ) -> Touched:
-        """Read a window that ends now; at its beginning there was an entry, or there may be none.
+    def _read_since(self, since: Timestamp, ended: Moment | None) -> Touched:
+        """Read a window that ends now.
 
         A forward scan on a primary waits until all earlier writes can be seen, so that no entry is
         missed that is older than one that was found.
@@ -159,7 +166,7 @@ class OplogTracker:
                     raise
                 whole = False
             if not whole:
-                touched.unknown = self._why_not_whole(since, is_entry=is_entry)
+                touched.unknown = self._why_not_whole(since)
         self._terms[touched.until] = self._term
         return touched
 
@@ -181,14 +188,12 @@ class OplogTracker:
                     touched.note_late(namespace, entry["wall"], ended, is_delete=kind == "d")
         return whole
 
-    def _why_not_whole(self, since: Timestamp, *, is_entry: bool) -> str | None:
-        """Say why a window has not the entry at its beginning that was there; None where it may."""
-        oldest, newest = (
-            self._entries.find_one({}, {"ts": 1}, sort=[("$natural", order)]) for order in (1, -1)
-        )
-        if oldest is None or newest is None or oldest["ts"] > since:
+    def _why_not_whole(self, since: Timestamp) -> str:
+        """Say why a window has no entry at its beginning, or another one than was there."""
+        oldest = self._entries.find_one({}, {"ts": 1}, sort=[("$natural", 1)])
+        if oldest is None or oldest["ts"] > since:
             return "the oplog no longer reaches back to the last reset"
-        return _LOST if is_entry or newest["ts"] < since else None
+        return _LOST
 
     def _concerns(self, entry: Mapping[str, Any]) -> bool:
         namespace: str = entry["ns"]

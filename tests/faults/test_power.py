@@ -174,9 +174,8 @@ def test_an_expectation(
         text = found.read_text() if found.exists() else None
         assert text in (old if there else None, new)
     assert text == new
-    evidence(
-        "faults", f"power lost in recording an expectation ({there})", f"{made} states", "whole"
-    )
+    what = f"power lost in recording an expectation ({'over another' if there else 'new'})"
+    evidence("faults", what, f"{made} states", "old or new, whole")
 
 
 def test_accepting(

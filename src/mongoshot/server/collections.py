@@ -17,7 +17,7 @@ from pymongo.client_session import ClientSession
 from mongoshot.errors import CommandError, DatabaseNotFoundError
 from mongoshot.server.catalog import STORED_FUNCTIONS, find_uuid, list_definitions
 from mongoshot.server.connection import Database, collection_of, describe, translated
-from mongoshot.server.durability import BY_MAJORITY
+from mongoshot.server.durability import BY_MAJORITY, PATIENCE
 from mongoshot.snapshot.model import (
     BUCKETS_PREFIX,
     SERVER_COLLECTIONS,
@@ -109,7 +109,7 @@ def require_database(database: Database) -> None:
 
 def drop(database: Database, name: str) -> None:
     """Drop a collection, view or time series; nothing happens where there is none."""
-    lasting = database.with_options(write_concern=WriteConcern(**BY_MAJORITY))
+    lasting = database.with_options(write_concern=WriteConcern("majority", wtimeout=PATIENCE))
     with translated(f"drop {database.name}.{name}"):
         if name == STORED_FUNCTIONS:
             lasting[name].delete_many({})

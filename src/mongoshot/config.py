@@ -239,6 +239,10 @@ def read_project(start: Path, environment: Mapping[str, str] = os.environ) -> Pr
             table = tomllib.loads(file.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise UsageError(f"{file} is not TOML: {error}") from None
+        except RecursionError:
+            raise UsageError(
+                f"{file} is not TOML: its values lie too deep within each other"
+            ) from None
         except OSError as error:
             raise UsageError(f"cannot read {file}: {error.strerror}; make it readable") from None
         tool = table.get("tool", {})

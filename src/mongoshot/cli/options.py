@@ -63,6 +63,10 @@ format_option = click.option(
     "--format", type=click.Choice(["bson", "json"]), help="Encoding of the files of documents."
 )
 
+shared_option = click.option(
+    "--shared", is_flag=True, help="Let others read the files, also of a source with a password."
+)
+
 
 def database_options(url_variable: str, name_variable: str) -> Callable[[Command], Command]:
     """Add --db-url and --db-name to a command, with the environment variables given."""

@@ -88,6 +88,7 @@ def db_url(pytestconfig: pytest.Config, _mongoshot_settings: Settings) -> Iterat
     All that mongoshot does goes to this server: to name one by a program, as a container that was
     just started, override this fixture.
     """
+    from mongoshot.server.connection import Url
     from mongoshot.server.provision import serve
 
     worker = worker_of(pytestconfig)
@@ -97,7 +98,7 @@ def db_url(pytestconfig: pytest.Config, _mongoshot_settings: Settings) -> Iterat
             url = stack.enter_context(
                 serve(_mongoshot_settings.db_url, _mongoshot_settings.project.mongod, run)
             )
-        yield url
+        yield Url(url)
 
 
 @pytest.fixture(scope="session")

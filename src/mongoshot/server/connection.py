@@ -139,6 +139,11 @@ def named_database(client: Client, name: str) -> Database:
     )
 
 
+def has_credentials(client: Client) -> bool:
+    """Tell whether a client says who it is: what it reads is not for everybody."""
+    return getattr(client.options.pool_options, "_credentials", None) is not None
+
+
 def default_database(client: Client) -> Database | None:
     """Return the database that the client's URL names, or None where it names none."""
     with translated("read the database's name from the URL"):
@@ -192,6 +197,15 @@ def _shown_option(option: str) -> str:
         return option
     is_named = equals and _WORD.fullmatch(name)
     return f"{name}={_HIDDEN if value else ''}" if is_named else _HIDDEN
+
+
+class Url(str):
+    """Be a URL whose secrets pytest does not show beside a test that failed."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(redact(self))
 
 
 def without_secrets(text: str, url: str) -> str:

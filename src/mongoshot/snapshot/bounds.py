@@ -52,8 +52,8 @@ MOST_NODES: Final = 1 << 20
 #: Characters of a number in YAML: in base 60, as `1:30:00`, reading takes the square of them.
 LONGEST_YAML_NUMBER: Final = 400
 
-#: Elements that an update may make an array have: one takes three bytes of a document.
-LONGEST_ARRAY: Final = LARGEST_DOCUMENT // 3
+#: Elements that an update may make an array have: of so many, one takes eight bytes and more.
+LONGEST_ARRAY: Final = LARGEST_DOCUMENT // 8
 
 
 def not_a_file(path: Path) -> str:

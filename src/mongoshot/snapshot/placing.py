@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -83,19 +84,31 @@ def _not_replaceable(path: Path, error: SnapshotError) -> SnapshotExistsError:
 
 
 @contextlib.contextmanager
-def aside_of(path: Path) -> Iterator[Path]:
+def aside_of(path: Path, *, private: bool = False) -> Iterator[Path]:
     """Make a directory beside `path` for the files of a snapshot, and remove it in the end.
 
-    Removes what killed writers of this name have left.
+    Its owner alone may read it where that holds for what is at `path`, or, where nothing is, it is
+    to be `private`. Removes what killed writers of this name have left.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_left_over(path)
     aside = path.parent / f".{path.name}.{os.getpid()}.partial"
-    aside.mkdir()
+    aside.mkdir(mode=0o700 if is_private(path, private) else 0o777)
     try:
         yield aside
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def is_private(path: Path, otherwise: bool = False) -> bool:
+    """Tell whether its owner alone may read a directory; `otherwise` where there is none.
+
+    Windows has no such modes: there a directory has the permissions of the one that it is in.
+    """
+    try:
+        return os.name != "nt" and not path.stat().st_mode & 0o077
+    except OSError:
+        return otherwise
 
 
 def number_revision(
@@ -111,9 +124,17 @@ def number_revision(
 
 
 def commit(snapshot: Snapshot, path: Path, existing: Snapshot | None) -> None:
-    """Write the manifest of a snapshot whose files lie aside, and put all of it at `path`."""
+    """Write the manifest of a snapshot whose files lie aside, and put all of it at `path`.
+
+    Who may read it stays as it is for what is there; for a new one, `aside_of` has said it.
+    """
     aside = snapshot.path
     write_synced(aside / MANIFEST_NAME, snapshot.manifest.to_json().encode())
+    if path.is_dir():
+        aside.chmod(stat.S_IMODE(path.stat().st_mode))
+    if is_private(aside):
+        for file in aside.iterdir():
+            file.chmod(0o600)
     sync_directory(aside)
     Snapshot.load(aside)
     _put_in_place(aside, path, existing)

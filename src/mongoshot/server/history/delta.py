@@ -16,7 +16,7 @@ on each secondary: the document comes out byte for byte.
 from __future__ import annotations
 
 from mongoshot.errors import CommandError, InvalidBSONError
-from mongoshot.snapshot.bounds import LONGEST_ARRAY
+from mongoshot.snapshot.bounds import LARGEST_DOCUMENT, LONGEST_ARRAY
 from mongoshot.snapshot.elements import ARRAY, BOOLEAN, DOCUMENT, NULL, framed, iterate_elements
 
 #: A field: its type and value, as bytes.
@@ -116,7 +116,10 @@ def _apply_to_array(array: bytes, diff: bytes) -> bytes:
         else:
             there = values[position][0]
             values[position] = there, _apply_within(there, values[position][1], value)
-    return framed(b"".join(_element(b"%d" % at, *each) for at, each in enumerate(values)))
+    members = b"".join(_element(b"%d" % at, *each) for at, each in enumerate(values))
+    if len(members) > LARGEST_DOCUMENT:
+        raise ValueError("it makes an array larger than documents are")
+    return framed(members)
 
 
 def _position(number: int) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import resource
 import sys
 
-import atheris
+import atheris  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
 #: Bytes of address space: a parser that takes more for an input of 16 KiB is a finding.
 MEMORY = 3 << 30

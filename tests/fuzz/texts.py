@@ -30,7 +30,8 @@ from mongoshot.errors import MongoshotError, UsageError
 from mongoshot.recording.masking.policy import make_policy
 from mongoshot.recording.selection.parsing import parse_reference, parse_roots, selection_of
 from mongoshot.review.proposal import expectation_path, parse_proposal
-from mongoshot.server.connection import make_client, redact
+from mongoshot.server.connection import make_client
+from mongoshot.server.urls import redact
 from mongoshot.snapshot.fixture_files import is_fixture_directory, read_fixtures
 from mongoshot.snapshot.manifest import _PLAIN_NAME
 from mongoshot.snapshot.model import Collection, Definition, MemoryState
@@ -95,7 +96,12 @@ def run_page(data: bytes) -> None:
 
     def state(label: str, *documents: dict[str, Any]) -> MemoryState:
         collection = Collection(
-            Definition(text, "collection", bson.encode({key: text})),
+            Definition(
+                text,
+                "collection",
+                bson.encode({key: label}),
+                (bson.encode({"v": 2, "key": {key: 1}, "name": label}),),
+            ),
             lambda: iter([bson.encode(each) for each in documents]),
         )
         return MemoryState(label, {text: collection})
@@ -118,10 +124,12 @@ def run_url(data: bytes) -> None:
         url = f"{scheme}://{user}:{before}{_SECRET}{after}@{hosts}/{rest}"
         assert _SECRET not in redact(url), redact(url)
         for refused in (url, f"{scheme}://{user}:{before}{_SECRET}{after}"):
+            said = ""
             try:
                 make_client(_parse_only, refused)
             except UsageError as error:
-                assert _SECRET not in str(error), str(error)
+                said = str(error)
+            assert _SECRET not in said, said
     redact(text_of(data))
 
 
@@ -235,7 +243,8 @@ _CHANGES = """\
                 "reordered": {"": ["b", "a"]}}],
    "inserted": [{"_id": {"$oid": "ObjectId-2"}, "at": {"$date": "now"}}],
    "deleted": [{"_id": 3}],
-   "definition": {"before": {"type": "collection"}, "after": {"indexes": {"a": {"key": {"a": 1}}}}}},
+   "definition": {"before": {"type": "collection"},
+                  "after": {"indexes": {"a": {"key": {"a": 1}}}}}},
   "carts": {"created": {}}, "drafts": {"dropped": {}}}}"""
 _STATE = """\
 {"format_version": 1, "kind": "state", "scenario": "shop", "digest": "sha256:0",
@@ -301,7 +310,8 @@ def seeds_of_patterns() -> list[bytes]:
 def seeds_of_fixtures() -> list[bytes]:
     files = [
         b'players.json\0[{"_id": {"$oid": "0123456789abcdef01234567"}, "at": {"$date": 0}}, {}]',
-        b"games.yaml\0- _id: 1\n  at: 2026-01-02 00:00:00\n  raw: !!binary aGk=\n- {a: &x [1], b: *x}\n",
+        b"games.yaml\0- _id: 1\n  at: 2026-01-02 00:00:00\n  raw: !!binary aGk=\n"
+        b"- {a: &x [1], b: *x}\n",
         b"a.yaml\0a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\n",
         b"m.yml\0- &m {a: 1}\n- {<<: *m, b: 2}\n- !!python/object/apply:os.system [ls]\n",
         b"t.json\0" + _METADATA,

@@ -12,7 +12,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
@@ -339,7 +339,8 @@ import pathlib
 
 import mongoshot
 import pytest
-from mongoshot.server.connection import Url, connect
+from mongoshot.server.connection import connect
+from mongoshot.server.urls import Url
 
 BAD = [Url(each) for each in json.loads(pathlib.Path("pytest.ini.urls").read_text())]
 

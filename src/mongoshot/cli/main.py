@@ -111,7 +111,7 @@ def _without_secrets(text: str, *, also_urls: bool) -> str:
     """
     for given in (*sys.argv[1:], *map(os.environ.get, _URL_VARIABLES)):
         if given and (also_urls if "://" in given else "@" in given):
-            from mongoshot.server.connection import without_secrets
+            from mongoshot.server.urls import without_secrets
 
             text = without_secrets(text, given)
     return text

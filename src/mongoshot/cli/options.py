@@ -100,7 +100,8 @@ def url_option(variable: str, **attributes: Any) -> Callable[[Command], Command]
 @contextlib.contextmanager
 def open_database(url: str, name: str | None, otherwise: str | None = None) -> Iterator[Database]:
     """Connect to the database `name`, or to the one that the URL names, or to `otherwise`."""
-    from mongoshot.server.connection import connect, default_database, named_database, redact
+    from mongoshot.server.connection import connect, default_database, named_database
+    from mongoshot.server.urls import redact
 
     with connect(url) as client:
         database = default_database(client) if name is None else named_database(client, name)

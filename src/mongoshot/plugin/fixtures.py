@@ -88,8 +88,8 @@ def db_url(pytestconfig: pytest.Config, _mongoshot_settings: Settings) -> Iterat
     All that mongoshot does goes to this server: to name one by a program, as a container that was
     just started, override this fixture.
     """
-    from mongoshot.server.connection import Url
     from mongoshot.server.provision import serve
+    from mongoshot.server.urls import Url
 
     worker = worker_of(pytestconfig)
     run = (worker.run, worker.owner) if worker else None

@@ -121,8 +121,8 @@ def capture(
     the process runs in. `format` is "bson", "json", or None for JSON up to 1 MiB a collection and
     BSON above. Returns the snapshot, its files already verified and safe on disk; an existing one
     is replaced only with `replace`, in one step at the end. The user alone may read the files of a
-    new one where the client has a password, unless they are to be `shared`. Warns of masked values that stand
-    beside the documents, and of references that masks may break.
+    new one where the client has a password, unless they are to be `shared`. Warns of masked values
+    that stand beside the documents, and of references that masks may break.
 
     Raises DatabaseNotFoundError, UsageError for what is not there or cannot be asked for,
     SnapshotExistsError, NotRepresentableError, UnmaskedError, CaptureError, and the errors of the

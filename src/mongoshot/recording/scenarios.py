@@ -38,10 +38,10 @@ from mongoshot.server.connection import (
     default_database,
     describe,
     named_database,
-    redact,
 )
 from mongoshot.server.identity import is_same_deployment
 from mongoshot.server.ledger import read_entry
+from mongoshot.server.urls import redact
 from mongoshot.snapshot.directory import Snapshot, load_scenario
 from mongoshot.snapshot.placing import check_target, is_private
 from mongoshot.snapshot.scenario_names import check_name

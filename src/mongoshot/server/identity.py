@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from mongoshot.errors import ServerError, UsageError
-from mongoshot.server.connection import Client, connect, redact, translated
+from mongoshot.server.connection import Client, connect, translated
+from mongoshot.server.urls import redact
 
 
 def is_same_deployment(one: Client, other: Client) -> bool:

@@ -30,6 +30,9 @@ FEW_CHARACTERS: Final = 1 << 20
 #: other programs may write leading zeros.
 LONGEST_NUMBER: Final = 1_000
 
+#: Lines without a document in a file of documents: packed, a gigabyte of them has a megabyte.
+MOST_BLANK_LINES: Final = 10_000
+
 #: Bytes of a manifest: those of 2,000 collections with profiles have some four.
 LARGEST_MANIFEST: Final = 1 << 26
 #: Bytes of the metadata of one collection: 64 indexes and a validator have some thousands.
@@ -69,3 +72,11 @@ def not_a_file(path: Path) -> str:
     if stat.S_ISLNK(mode):
         return "a link"
     return "" if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else "a pipe or a device"
+
+
+def stays_within(path: Path, directory: Path) -> bool:
+    """Tell whether a path is one below a directory, wherever links lead."""
+    try:
+        return path.resolve().is_relative_to(directory.resolve())
+    except (OSError, RuntimeError):  # links that lead in a circle
+        return False

@@ -24,7 +24,9 @@ from mongoshot.snapshot.bounds import (
     LARGEST_MANIFEST,
     LARGEST_METADATA,
     LONGEST_LINE,
+    MOST_BLANK_LINES,
     not_a_file,
+    stays_within,
 )
 from mongoshot.snapshot.cache import Cache, Stamp
 from mongoshot.snapshot.elements import count_documents, whole_documents
@@ -330,8 +332,13 @@ def bson_chunks(
 
 def _json_documents(file: IO[bytes], path: Path) -> Iterator[bytes]:
     # Packed, a line without an end may be a small file.
+    blank = 0
     for number, line in enumerate(iter(partial(file.readline, LONGEST_LINE), b""), 1):
         if not line.strip():
+            if (blank := blank + 1) > MOST_BLANK_LINES:
+                raise SnapshotDamagedError(
+                    f"{path} has more than {MOST_BLANK_LINES} lines without a document; {_REMEDY}"
+                )
             continue
         try:
             yield from_extended_json(line)
@@ -358,19 +365,12 @@ def load_scenario(name: str, directory: Path) -> Snapshot:
     check_name(name)
     path = directory / name
     # `os.path` says no of what cannot be looked at, which whoever reads it says better.
-    if os.path.islink(path) and not _stays_within(path, directory):  # noqa: PTH114
+    if os.path.islink(path) and not stays_within(path, directory):  # noqa: PTH114
         raise SnapshotError(
             f"{path} is a link that leads out of {directory}: put the scenario itself there, or"
             " name the directory that it is in with --snapshots-path"
         )
     return Snapshot.load(path)
-
-
-def _stays_within(path: Path, directory: Path) -> bool:
-    try:
-        return path.resolve().is_relative_to(directory.resolve())
-    except (OSError, RuntimeError):  # links that lead in a circle
-        return False
 
 
 def _not_found(path: Path) -> str:

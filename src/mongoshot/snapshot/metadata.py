@@ -61,8 +61,7 @@ def parse_metadata(text: bytes, where: str) -> Definition:
             options=bson.encode({}) if options is None else bytes(options.raw),
             indexes=tuple(bytes(index.raw) for index in indexes),
         )
-        check_definition(definition)
-        return definition
+        return checked(definition)
     except (
         InvalidExtendedJSONError,
         BSONError,
@@ -76,8 +75,11 @@ def parse_metadata(text: bytes, where: str) -> Definition:
         ) from None
 
 
-def check_definition(definition: Definition) -> None:
-    """Raise TypeError for what no server says of a collection, and a stranger may have written."""
+def checked(definition: Definition) -> Definition:
+    """Return a definition that a server may have given.
+
+    Raises TypeError for what none says of a collection, and a stranger may have written.
+    """
     name = definition.name
     if not name or "\0" in name or name in SERVER_COLLECTIONS:
         raise TypeError(f"{name!r:.80} can be no collection of yours")
@@ -86,3 +88,4 @@ def check_definition(definition: Definition) -> None:
             raise TypeError("an index has no name, or no key")
         if not index["key"]:
             raise TypeError(f"the index {index['name']!r:.80} is on no field")
+    return definition

@@ -133,7 +133,8 @@ def parse_pattern(text: object, of: str) -> Pattern:
     """
     if not isinstance(text, str):
         raise UsageError(f'{of} takes paths such as "orders.items[].updated_at", not {text!r:.100}')
-    steps, at = [], 0
+    steps: list[_Step] = []
+    at = 0
     while at < len(text):
         found = _STEP.match(text, at)
         # A dot belongs before each name but the first.

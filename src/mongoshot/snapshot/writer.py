@@ -77,7 +77,8 @@ def write_snapshot(
     which is called when all has been read. `before_commit` is given the snapshot that is to be
     replaced, None where there is none, and the new one, verified, where it differs. Either may
     raise to give the new one up. Its owner alone may read a new one that is `private`; for one that
-    takes the place of another, that stays as it was. What was recorded after the snapshot `recording_of` goes along.
+    takes the place of another, that stays as it was. What was recorded after the snapshot
+    `recording_of` goes along.
 
     Raises SnapshotExistsError, NotRepresentableError, SnapshotTooLargeError for a file of more than
     `largest_file` bytes, and SnapshotError where the files cannot be written (a full disk); the

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mongoshot.server.connection import redact, without_secrets
+from mongoshot.server.urls import redact, without_secrets
 
 
 @pytest.mark.parametrize(

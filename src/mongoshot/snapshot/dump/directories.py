@@ -174,6 +174,6 @@ def _name(stem: str, entry: Path) -> str:
     try:
         name = unquote_plus(stem, errors="strict")
         name.encode()  # a file's name may be of bytes that are no text
-        return name
     except UnicodeError:
         raise damaged(f"{entry} has a name that stands for no collection's") from None
+    return name

@@ -31,6 +31,7 @@
     ├── OwnershipError             a database that is not mongoshot's to overwrite
     │   ├── HostRefusedError
     │   ├── DatabaseRefusedError
+    │   │   └── DatabaseChangedError   somebody else uses it, too
     │   └── DatabaseInUseError     another run has it
     ├── CaptureError               a capture that is not exact
     │   └── UnmaskedError          secrets that no rule covers, or fields that none names
@@ -166,6 +167,10 @@ class HostRefusedError(OwnershipError):
 
 class DatabaseRefusedError(OwnershipError):
     """Report a database that mongoshot did not create and that nobody adopted."""
+
+
+class DatabaseChangedError(DatabaseRefusedError):
+    """Report a database of mongoshot's that somebody else uses, too, with what they did."""
 
 
 class DatabaseInUseError(OwnershipError):

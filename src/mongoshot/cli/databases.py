@@ -23,7 +23,10 @@ from mongoshot.cli.terminal import echo, echo_json
 from mongoshot.comparison.printable import printable
 
 if TYPE_CHECKING:
+    from mongoshot.errors import MongoshotError
+    from mongoshot.server.connection import Database
     from mongoshot.snapshot.model import State
+    from mongoshot.staging.staged import Staged
 
 _target = database_options("DB_URL", "DB_NAME")
 _its_server = url_option("DB_URL", required=True, help="Its server.")
@@ -35,6 +38,7 @@ _its_server = url_option("DB_URL", required=True, help="Its server.")
 @snapshots_path
 @click.option("--at", type=int, metavar="N", help="Of a recording, as it was at its Nth step.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--yes", is_flag=True, help="Overwrite what was written to it since, without asking.")
 def restore(
     name: str,
     db_url: str,
@@ -42,15 +46,18 @@ def restore(
     snapshots_path: Path,
     at: int | None,
     dry_run: bool,
+    yes: bool,
 ) -> None:
     r"""Restore the scenario NAME into a database, which is overwritten.
 
-    Only a database that mongoshot created, or that was given to it with `mongoshot adopt`. Step 0
-    of a recording is the state before it, -1 the last one; NAME@N means the same as --at N.
+    Only a database that mongoshot created, or that was given to it with `mongoshot adopt`. Where
+    somebody has written to one that it created, or captured from it, it asks. Step 0 of a recording
+    is the state before it, -1 the last one; NAME@N means the same as --at N.
 
     \b
     mongoshot restore checkout --db-url mongodb://127.0.0.1:27017 --db-name shop_test
     """
+    from mongoshot.errors import DatabaseChangedError
     from mongoshot.server.connection import describe
     from mongoshot.server.ownership import check_writable
     from mongoshot.snapshot.steps.state import find_scenario
@@ -66,9 +73,38 @@ def restore(
             where = f"{path} into {describe(database)}"
             echo(f"would restore {where}: {describe_scenario(scenario)}")
             return
-        with progress_bar("writing") as progress:
-            run(scenario, database, allowed_hosts=allowed, progress=progress)
+
+        def write() -> Staged:
+            with progress_bar("writing") as progress:
+                return run(scenario, database, allowed_hosts=allowed, progress=progress)
+
+        try:
+            staged = write()
+        except DatabaseChangedError as changed:
+            _let_go(database, changed, yes=yes)
+            staged = write()
+        staged.remember()  # who writes to it from now on is somebody else
         echo(f"restored {path} into {describe(database)}: {describe_scenario(scenario)}")
+
+
+def _let_go(database: Database, changed: MongoshotError, *, yes: bool) -> None:
+    """Let what somebody has done to a database of mongoshot's be overwritten, this once."""
+    from mongoshot.server.ledger import forgive
+
+    if not yes:
+        what, _, otherwise = str(changed).rpartition("; ")
+        _confirm(f"{what}. Overwrite it?", f"add --yes for this once, or {otherwise}")
+    forgive(database)
+
+
+def _confirm(question: str, otherwise: str) -> None:
+    """Ask at a terminal; raise UsageError where there is none, or the answer is no."""
+    from mongoshot.errors import UsageError
+
+    if not sys.stdin.isatty():
+        raise UsageError(f"{question} This is no terminal to answer at: {otherwise}")
+    if not click.confirm(printable(question), err=True):
+        raise UsageError("the database stays as it is: you did not say yes")
 
 
 @click.command()
@@ -125,7 +161,6 @@ def diff(
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def adopt(db_name: str, db_url: str, yes: bool) -> None:
     """Let mongoshot overwrite the database DB, which it did not create."""
-    from mongoshot.errors import UsageError
     from mongoshot.server.collections import count_by_collection
     from mongoshot.server.connection import describe
     from mongoshot.server.ownership import adopt as record_adoption
@@ -135,10 +170,7 @@ def adopt(db_name: str, db_url: str, yes: bool) -> None:
         held = ", ".join(f"{name} ({count})" for name, count in counts.items()) or "nothing"
         question = f"{describe(database)} holds {held}. May mongoshot overwrite it from now on?"
         if not yes:
-            if not sys.stdin.isatty():
-                raise UsageError(f"{question} This is no terminal to answer at: add --yes")
-            if not click.confirm(printable(question), err=True):
-                raise UsageError(f"{describe(database)} stays as it is: you did not say yes")
+            _confirm(question, "add --yes")
         record_adoption(database, project().allowed_hosts)
         echo(f"adopted {describe(database)}; take it back with: mongoshot disown {db_name}")
 

@@ -29,6 +29,7 @@ from mongoshot.server.catalog import list_definitions
 from mongoshot.server.collections import require_database
 from mongoshot.server.connection import Database, describe, has_credentials
 from mongoshot.server.finding import GoneError
+from mongoshot.server.ledger import note_capture
 from mongoshot.server.reading import (
     Pace,
     Reading,
@@ -114,7 +115,7 @@ def capture(
 ) -> Snapshot:
     """Capture a database, or the `collections` of it that are not in `exclude`, into `path`.
 
-    Only reads from the server. `query`, `sort`, `limit` and `sample` choose documents by
+    Only reads from the database. `query`, `sort`, `limit` and `sample` choose documents by
     collection, which then come with all that they need: `follow` has references such as
     "orders.customer_id=customers._id", and others are inferred. `mask` has rules by path, such as
     {"customers.email": "email"}, besides those in `[tool.mongoshot.masking]` of the project that
@@ -168,11 +169,20 @@ def record(
             contextlib.suppress(_ChangedError),
         ):
             recording = _Recording(reading, request, conduct, is_last=attempt == _ATTEMPTS)
-            return recording.write(path, replace=replace)
+            recorded = recording.write(path, replace=replace)
+            return _with_note(recorded, database) if note_capture(database) else recorded
     raise CaptureError(
         f"the collections or indexes of {describe(database)} changed during each of {_ATTEMPTS}"
         " captures; capture it when no migration is under way"
     )
+
+
+def _with_note(recorded: Recorded, database: Database) -> Recorded:
+    note = (
+        f"{describe(database)} was mongoshot's to overwrite, and is no more, as it was captured"
+        f" from: to let it be overwritten again, type: mongoshot adopt {database.name} --db-url URL"
+    )
+    return replaced(recorded, warnings=(*recorded.warnings, note))
 
 
 class _Recording:

@@ -3,11 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from mongoshot.errors import ServerError, UsageError
 from mongoshot.server.connection import Client, connect, translated
 from mongoshot.server.urls import redact
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """Hold what the server says of itself, and of its replica set where that may be asked for.
+
+    `hello` and `config` are replies, the latter None on anything but a replica set, or where this
+    user may not ask.
+    https://www.mongodb.com/docs/manual/reference/command/hello/
+    https://www.mongodb.com/docs/manual/reference/command/replSetGetConfig/
+    """
+
+    hello: Mapping[str, Any]
+    config: Mapping[str, Any] | None = None
+
+    @property
+    def set_name(self) -> str | None:
+        """Name the replica set."""
+        return self.hello.get("setName")
+
+    @property
+    def set_id(self) -> Any:
+        """Return the id of the replica set, None where it is not known."""
+        return (self.config or {}).get("settings", {}).get("replicaSetId")
+
+    @property
+    def data_members(self) -> set[str]:
+        """Return the addresses of the replica set's members that hold data, also hidden ones."""
+        members = {*self.hello.get("hosts", []), *self.hello.get("passives", [])}
+        listed = (self.config or {}).get("members", [])
+        return members | {each["host"] for each in listed if not each.get("arbiterOnly")}
+
+
+def ask_deployment(client: Client) -> Deployment:
+    """Ask the server who it is. Raises ServerError."""
+    hello = _hello(client)
+    if "setName" not in hello:
+        return Deployment(hello)
+    try:
+        with translated("ask for the members of the replica set"):
+            return Deployment(hello, client.admin.command("replSetGetConfig")["config"])
+    except ServerError:
+        return Deployment(hello)  # not for this user
 
 
 def is_same_deployment(one: Client, other: Client) -> bool:
@@ -18,12 +62,12 @@ def is_same_deployment(one: Client, other: Client) -> bool:
     which may call two servers the same that are not, and never the other way round.
     https://www.mongodb.com/docs/manual/reference/command/hello/
     """
-    told, others = _hello(one), _hello(other)
+    told, others = ask_deployment(one), ask_deployment(other)
     process = _process(told)
     if process is not None and process == _process(others):
         return True
-    identity = _identity(one)
-    if identity is not None and (other_identity := _identity(other)) is not None:
+    identity = _identity(one, told)
+    if identity is not None and (other_identity := _identity(other, others)) is not None:
         return bool(identity == other_identity)
     return not _addresses(one, told).isdisjoint(_addresses(other, others))
 
@@ -45,18 +89,14 @@ def _hello(client: Client) -> dict[str, Any]:
         return client.admin.command("hello")
 
 
-def _process(told: Mapping[str, Any]) -> Any:
-    return told.get("topologyVersion", {}).get("processId")
+def _process(deployment: Deployment) -> Any:
+    return deployment.hello.get("topologyVersion", {}).get("processId")
 
 
-def _identity(client: Client) -> Any:
+def _identity(client: Client, deployment: Deployment) -> Any:
     """Return the id of a replica set, or of a sharded cluster; None where it cannot be asked."""
-    try:
-        with translated("ask for the id of the replica set"):
-            config = client.admin.command("replSetGetConfig")["config"]
-        return config.get("settings", {}).get("replicaSetId")
-    except ServerError:
-        pass  # no replica set, or not for this user
+    if deployment.set_id is not None:
+        return deployment.set_id
     try:
         with translated("ask for the id of the cluster"):
             version = client["config"]["version"].find_one()
@@ -65,7 +105,6 @@ def _identity(client: Client) -> Any:
         return None
 
 
-def _addresses(client: Client, told: Mapping[str, Any]) -> set[str]:
+def _addresses(client: Client, deployment: Deployment) -> set[str]:
     reached = {f"{host}:{port}" for host, port in client.nodes}
-    listed = (told.get(key, []) for key in ("hosts", "passives", "arbiters"))
-    return reached.union(*listed)
+    return reached | deployment.data_members | {*deployment.hello.get("arbiters", [])}

@@ -4,6 +4,10 @@ It is the collection `databases` of the database `mongoshot`, one document a dat
 
     {"_id": "shop_test", "format": 1, "ownership": "created", "since": date,
      "in_use_since": date, "made_by_tests": [UUID, …],
+     "home": {"ledger": UUID, "set": "rs0", "set_id": ObjectId},
+     "left": {"at": date, "point": Timestamp, "settled": Timestamp, "hashes": [{"name", "md5"}, …],
+              "documents": 300, "bytes": 81234},
+     "captured_since": date,
      "lease": {"holder": "5f0c…", "what": "pytest in shop", "host": "laptop", "machine": "laptop …",
                "pid": 4711, "started": 81234, "since": date, "expires": date},
      "baseline": {"digest": "sha256:…", "label": "shop", "complete": true,
@@ -17,8 +21,11 @@ until after its last, and stays where the run was killed; `made_by_tests` is wha
 end of the last run that was not. `lease` says who may write to it (`lease.py`): until `expires`,
 by the server's clock; null once it was given back. The rest stays, to tell who wrote last.
 
-Whoever reads it takes nothing for granted: a baseline of another shape is none, and an entry of
-another format tells whose the database is and no more.
+`home` is the server that the entry was made on, and on which alone it counts; `left` what an
+orderly end has left, so that what somebody else writes afterwards is known. `captured_since` is
+there where somebody captured from the database, which is then of use to somebody.
+
+How an entry is read, `ledger_entry` says.
 """
 
 from __future__ import annotations
@@ -26,28 +33,37 @@ from __future__ import annotations
 import contextlib
 import datetime
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 from bson.binary import UUID_SUBTYPE, Binary
 from bson.codec_options import DEFAULT_CODEC_OPTIONS
 from bson.timestamp import Timestamp
 from pymongo import ReadPreference, WriteConcern
+from pymongo import errors as driver
 from pymongo.collection import Collection as PymongoCollection
-from pymongo.errors import DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 
-from mongoshot.errors import DatabaseInUseError
-from mongoshot.server.connection import Database, describe, translated
-from mongoshot.server.process import Process, this_process
+from mongoshot.errors import DatabaseInUseError, ServerError
+from mongoshot.server.connection import Client, Database, describe, translated
+from mongoshot.server.identity import Deployment, ask_deployment
+from mongoshot.server.ledger_entry import (
+    FORMAT,
+    OWNERSHIPS,
+    Baseline,
+    Home,
+    LedgerEntry,
+    Left,
+    Ownership,
+    understand,
+)
+from mongoshot.server.process import this_process
 
 LEDGER_DATABASE = "mongoshot"
 
-Ownership = Literal["created", "adopted"]
-Change: TypeAlias = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+_COLLECTION = "databases"
+_NAMESPACE_EXISTS = 48
 
-_FORMAT = 1
-_OWNERSHIPS: tuple[Ownership, ...] = ("created", "adopted")
+Change: TypeAlias = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 _IS_HELD = {
     "$and": [
@@ -57,120 +73,13 @@ _IS_HELD = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Baseline:
-    """Say what a database was last restored from.
-
-    `digest` identifies the state, `label` names it for a person; `complete` is False while a
-    restore is under way, and stays so where it was cut short. `collections` are UUIDs by name, for
-    all that have one; what was touched since `point` may be otherwise (None: all of it may be).
-    """
-
-    digest: str
-    label: str
-    complete: bool
-    collections: Mapping[str, bytes] = field(default_factory=dict)
-    point: Timestamp | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """Say who has a database, or had it last where it is not held; its text says so to a person."""
-
-    holder: str
-    what: str
-    process: Process
-    since: datetime.datetime | None
-    is_held: bool
-
-    @property
-    def is_of_this_process(self) -> bool:
-        """Tell whether this process took it."""
-        return self.process == this_process()
-
-    def __str__(self) -> str:
-        """Say who and since when."""
-        since = f", since {self.since:%Y-%m-%d %H:%M:%S} UTC" if self.since else ""
-        return f"{self.what} (process {self.process.pid} on {self.process.host}{since})"
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerEntry:
-    """Hold what the ledger has of one database.
-
-    `made_by_tests` are UUIDs of the collections that it held when the last run ended in order.
-    `in_use` says that a run has used it since and is under way, or was killed; `lease` whose it is,
-    or was last.
-    """
-
-    ownership: Ownership
-    baseline: Baseline | None
-    made_by_tests: frozenset[bytes]
-    in_use: bool = False
-    lease: Lease | None = None
-
-
 def read_entry(database: Database) -> LedgerEntry | None:
     """Return what the ledger has of a database, or None where it does not say whose that is."""
     with translated(f"look {describe(database)} up in mongoshot's ledger"):
         found = _ledger(database).find_one(
             {"_id": database.name}, {"entry": "$$ROOT", "is_held": _IS_HELD}
         )
-    entry: dict[str, Any] = found["entry"] if found else {}
-    if entry.get("ownership") not in _OWNERSHIPS:
-        return None
-    lease = _lease(entry.get("lease"), is_held=bool(found and found["is_held"]))
-    if entry.get("format", _FORMAT) != _FORMAT:
-        return LedgerEntry(entry["ownership"], None, frozenset(), lease=lease)
-    listed = entry.get("made_by_tests")
-    made = listed if isinstance(listed, list) else []
-    return LedgerEntry(
-        entry["ownership"],
-        _understood(entry.get("baseline")),
-        frozenset(bytes(uuid) for uuid in made if isinstance(uuid, bytes)),
-        in_use=isinstance(entry.get("in_use_since"), datetime.datetime),
-        lease=lease,
-    )
-
-
-def _lease(found: object, *, is_held: bool) -> Lease | None:
-    if not isinstance(found, dict):
-        return None
-    since = found.get("since")
-    pid, started = found.get("pid"), found.get("started")
-    return Lease(
-        str(found.get("holder")),
-        str(found.get("what")),
-        Process(
-            str(found.get("machine")),
-            str(found.get("host")),
-            pid if isinstance(pid, int) else 0,
-            started if isinstance(started, (int, float)) else 0,
-        ),
-        since if isinstance(since, datetime.datetime) else None,
-        is_held,
-    )
-
-
-def _understood(found: object) -> Baseline | None:
-    match found:
-        case {
-            "digest": str(digest),
-            "label": str(label),
-            "complete": bool(complete),
-            "collections": list(listed),
-            "point": Timestamp() | None as point,
-        }:
-            collections = {}
-            for each in listed:
-                match each:
-                    case {"name": str(name), "uuid": bytes(uuid)}:
-                        collections[name] = bytes(uuid)
-                    case _:
-                        return None
-            return Baseline(digest, label, complete, collections, point)
-        case _:
-            return None
+    return understand(found["entry"], is_held=found["is_held"]) if found else None
 
 
 def read_baseline(database: Database) -> Baseline | None:
@@ -195,9 +104,8 @@ def write_baseline(database: Database, baseline: Baseline) -> None:
             for name, uuid in sorted(baseline.collections.items())
         ],
     }
-    if not _update(
-        database, {"$set": {"format": _FORMAT, "baseline": entry}}, only=_last_had_here()
-    ):
+    change = {"$set": {"format": FORMAT, "baseline": entry}, "$unset": {"left": ""}}
+    if not _update(database, change, only=_last_had_here()):
         found = read_entry(database)
         if found and found.lease and not found.lease.is_of_this_process:
             raise DatabaseInUseError(
@@ -230,10 +138,12 @@ def take_lease(
     taken |= {"since": "$$NOW", "expires": _in(seconds)}
     # Wrapped, as what stood there would be merged with it otherwise.
     change: dict[str, Any] = {"lease": {"$mergeObjects": [taken]}}
+    stages: list[dict[str, Any]] = [{"$set": change}]
     if for_a_run:
         change["in_use_since"] = "$$NOW"
+        stages.append({"$unset": "left"})
     free = {"$or": [{"$expr": {"$not": [_IS_HELD]}}, {"lease.holder": {"$in": [holder, *gone]}}]}
-    return _update(database, [{"$set": change}], only=free) > 0
+    return _update(database, stages, only=free) > 0
 
 
 def renew_leases(databases: Collection[Database], holder: str, seconds: float) -> int:
@@ -276,38 +186,129 @@ def begin_use(database: Database) -> None:
     _update(database, {"$set": {"in_use_since": datetime.datetime.now(datetime.UTC)}})
 
 
-def advance_baseline(database: Database, point: Timestamp | None, made: Iterable[bytes]) -> None:
-    """Remember how a run that used the database has left it, which ends here.
+def advance_baseline(
+    database: Database,
+    point: Timestamp | None,
+    made: Iterable[bytes],
+    left: Left | None = None,
+) -> None:
+    """Remember how a run that staged the database has left it, which ends here.
 
-    What was not touched since `point` is as in the snapshot; `made` are the UUIDs of all
-    collections that are there. Where another process has had it since, nothing is entered.
+    What was not touched since `point` is as in the snapshot; for the rest, see `end_use`.
     """
-    uuids = [_uuid(uuid) for uuid in sorted(made)]
-    _update(
-        database,
-        {
-            "$set": {"baseline.point": point, "made_by_tests": uuids},
-            "$unset": {"in_use_since": ""},
-        },
-        only={"baseline": {"$type": "object"}, **_last_had_here()},
-    )
+    _end_use(database, {"baseline.point": point}, made, left, {"baseline": {"$type": "object"}})
+
+
+def end_use(database: Database, made: Iterable[bytes], left: Left) -> None:
+    """Remember how a run has left a database, which ends here.
+
+    `made` are the UUIDs of all collections that are there. Where another process has had it since,
+    nothing is entered.
+    """
+    _end_use(database, {}, made, left, {})
+
+
+def _end_use(
+    database: Database,
+    fields: dict[str, Any],
+    made: Iterable[bytes],
+    left: Left | None,
+    only: Mapping[str, Any],
+) -> None:
+    fields["made_by_tests"] = [_uuid(uuid) for uuid in sorted(made)]
+    gone = {"in_use_since": ""}
+    if left is None:
+        gone["left"] = ""
+    else:
+        fields["left"] = _written(left)
+    _update(database, {"$set": fields, "$unset": gone}, only={**only, **_last_had_here()})
+
+
+def _written(left: Left) -> dict[str, Any]:
+    hashes = left.hashes
+    return {
+        "at": left.at,
+        "point": left.point,
+        "settled": left.settled,
+        "hashes": hashes and [{"name": name, "md5": hashes[name]} for name in sorted(hashes)],
+        "documents": left.documents,
+        "bytes": left.bytes,
+    }
+
+
+def find_home(client: Client, deployment: Deployment) -> Home | None:
+    """Identify the server as entries made on it do; None where it has no ledger."""
+    with translated("look for mongoshot's ledger"):
+        listed = client[LEDGER_DATABASE].list_collections(filter={"name": _COLLECTION})
+        ledger = next((bytes(entry["info"]["uuid"]) for entry in listed), None)
+    return Home(ledger, deployment.set_name, deployment.set_id) if ledger is not None else None
 
 
 def record_ownership(database: Database, ownership: Ownership, *, only_if_new: bool) -> None:
     """Enter a database, or how it became mongoshot's where that is another way than it was.
 
-    `only_if_new` leaves an entry that says whose the database is as it is.
+    `only_if_new` leaves an entry of this server that says whose the database is as it is.
     """
-    entry = {"ownership": ownership, "since": datetime.datetime.now(datetime.UTC)}
+    home = _make_home(database)
+    entry = {
+        "ownership": ownership,
+        "since": datetime.datetime.now(datetime.UTC),
+        "home": {"ledger": _uuid(home.ledger), "set": home.set_name, "set_id": home.set_id},
+    }
+    # What stands beside an ownership that says nothing here is not to be believed either.
+    rest = dict.fromkeys(
+        ("baseline", "made_by_tests", "in_use_since", "lease", "left", "captured_since"), ""
+    )
+    anew = {"$set": {"format": FORMAT, **entry}, "$unset": rest}
+    found = read_entry(database)
+    if found is None or found.home is None or not found.home.is_same(home):
+        said = {"ownership": {"$in": OWNERSHIPS}, "home": entry["home"]}
+        with contextlib.suppress(driver.DuplicateKeyError):  # another process was faster
+            _update(database, anew, only={"$nor": [said]}, upsert=True)
     if not only_if_new:
-        new = {"$setOnInsert": {"format": _FORMAT}}
-        _update(database, {"$set": entry, **new}, upsert=True)
-        return
-    # What stands beside an ownership that says nothing is not to be believed either.
-    rest = dict.fromkeys(("baseline", "made_by_tests", "in_use_since", "lease"), "")
-    change = {"$set": {"format": _FORMAT, **entry}, "$unset": rest}
-    with contextlib.suppress(DuplicateKeyError):  # there is an entry, of another process maybe
-        _update(database, change, only={"ownership": {"$nin": _OWNERSHIPS}}, upsert=True)
+        _update(database, {"$set": entry, "$unset": {"left": "", "captured_since": ""}})
+
+
+def _make_home(database: Database) -> Home:
+    """Identify the server, which has a ledger from now on."""
+    deployment = ask_deployment(database.client)
+    if (home := find_home(database.client, deployment)) is not None:
+        return home
+    try:
+        with translated("make mongoshot's ledger", but_not=driver.OperationFailure):
+            database.client[LEDGER_DATABASE].command("create", _COLLECTION)
+    except driver.OperationFailure as error:
+        if error.code != _NAMESPACE_EXISTS:  # made by another process meanwhile
+            with translated("make mongoshot's ledger"):
+                raise
+    made = find_home(database.client, deployment)
+    assert made is not None  # noqa: S101 - it was there a moment ago
+    return made
+
+
+def note_capture(database: Database) -> bool:
+    """Remember that somebody captured from a database that is mongoshot's, and that no run has.
+
+    What a run, or a program, has in a database that it restored is its own. Nothing is written for
+    any other database. Tells whether it was entered; False, too, where this user may not.
+    """
+    free = {
+        "$expr": {"$not": [_IS_HELD]},
+        "in_use_since": {"$exists": False},
+        "$or": [{"ownership": "adopted"}, {"left": {"$exists": True}}],
+    }
+    now = datetime.datetime.now(datetime.UTC)
+    try:
+        if read_entry(database) is None:
+            return False
+        return _update(database, {"$set": {"captured_since": now}}, only=free) > 0
+    except ServerError:
+        return False
+
+
+def forgive(database: Database) -> None:
+    """Forget what others did to a database of mongoshot's: it may be overwritten, this once."""
+    _update(database, {"$unset": {"left": "", "captured_since": ""}})
 
 
 def strike(database: Database) -> bool:
@@ -326,7 +327,7 @@ def _update(
     """Update an entry, where it is one of `only`; return how many were there to be updated."""
     which = {"_id": database.name, **(only or {})}
     doing = f"enter {describe(database)} in mongoshot's ledger"
-    with translated(doing, but_not=DuplicateKeyError):
+    with translated(doing, but_not=driver.DuplicateKeyError):
         return _ledger(database).update_one(which, change, upsert=upsert).matched_count
 
 
@@ -339,7 +340,7 @@ def _ledger(database: Database) -> PymongoCollection[dict[str, Any]]:
     durable = WriteConcern(w="majority", j=True, wtimeout=10_000)
     # And it is read where it was written, whatever the client's URL says, and as it was written.
     return database.client[LEDGER_DATABASE].get_collection(
-        "databases",
+        _COLLECTION,
         codec_options=DEFAULT_CODEC_OPTIONS,
         read_preference=ReadPreference.PRIMARY,
         write_concern=durable,

@@ -1,98 +1,74 @@
 """Which databases are mongoshot's to overwrite: those that it created, or that were given to it.
 
-All decisions are taken on the live connection: the addresses that it ended up at, those that the
-server gives for itself, and what the ledger remembers (`ledger`).
+All decisions are taken on the live connection: on which hosts the servers are (`hosts`), and what
+the ledger remembers (`ledger`), which counts on the server that it was written on.
 
 Who made a database is not written in it, so that one which somebody dropped and filled anew is told
 by the UUIDs of its collections: where mongoshot knows none of them, it is not mongoshot's any more.
-While a run or a restore is under way, anything that is there may be its own; and where one was
-killed, that cannot be told from what somebody has put there since. Until the next one has ended in
-order, such a database is overwritten whatever it holds.
+Nor is one that somebody else has written to since the last run has left it (`left`), or captured
+from: somebody uses it. What was adopted may be overwritten whoever writes to it.
+
+While a run or a restore is under way, anything that is there may be its own. Of one that was
+killed, that is so until its lease was over; where there is no oplog to be read, which would tell
+what came later, until the next one has ended in order.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import socket
 from collections.abc import Collection as Hosts
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from mongoshot.errors import DatabaseInUseError, DatabaseRefusedError, HostRefusedError
+from mongoshot.errors import (
+    DatabaseChangedError,
+    DatabaseInUseError,
+    DatabaseRefusedError,
+    OwnershipError,
+)
 from mongoshot.server.catalog import list_uuids
 from mongoshot.server.collections import count_by_collection
-from mongoshot.server.connection import Client, Database, describe, translated
+from mongoshot.server.connection import Database, describe, translated
+from mongoshot.server.hosts import check_host
+from mongoshot.server.identity import Deployment, ask_deployment
 from mongoshot.server.lease import Leases, in_use
 from mongoshot.server.ledger import (
     LEDGER_DATABASE,
-    LedgerEntry,
     begin_use,
+    find_home,
     read_entry,
     record_ownership,
     strike,
 )
+from mongoshot.server.ledger_entry import LedgerEntry
+from mongoshot.server.left import left_by_killed, written_since
 
 SERVER_DATABASES = frozenset({"admin", "config", "local"})
-
-
-def check_host(client: Client, allowed_hosts: Hosts[str]) -> None:
-    """Raise HostRefusedError unless every member of the deployment is this machine or allowed.
-
-    `allowed_hosts` are exact names, `host` or `host:port`.
-    """
-    with translated("ask the server who it is"):
-        hello = client.admin.command("hello")
-    reached = {f"{host}:{port}" if port else host for host, port in client.nodes}
-    claimed = [*hello.get("hosts", []), *hello.get("passives", []), *hello.get("arbiters", [])]
-    for address in sorted(reached | set(claimed)):
-        host = address.rpartition(":")[0] or address
-        if address in allowed_hosts or host in allowed_hosts or _is_this_machine(host):
-            continue
-        raise HostRefusedError(
-            f"{address} is not this machine, and mongoshot writes nowhere else unless the host is"
-            f' allowed by name: put allowed-hosts = ["{host}"] under [tool.mongoshot] in'
-            " pyproject.toml if every database that it adopts there may be overwritten"
-        )
-
-
-def _is_this_machine(host: str) -> bool:
-    if host.startswith("/"):
-        return True  # a Unix socket
-    try:
-        addresses = {str(entry[4][0]) for entry in socket.getaddrinfo(host.strip("[]"), None)}
-    except OSError:
-        return False
-    return all(ipaddress.ip_address(address.split("%")[0]).is_loopback for address in addresses)
 
 
 def check_writable(database: Database, allowed_hosts: Hosts[str]) -> bool:
     """Raise unless mongoshot may overwrite the database; writes nothing.
 
     Returns whether it is in the ledger. Raises HostRefusedError, DatabaseInUseError for one that
-    another process has, or DatabaseRefusedError for a database that holds anything and that
-    mongoshot neither created nor was given, with what it holds.
+    another process has, DatabaseRefusedError for a database that holds anything and that mongoshot
+    neither created nor was given, with what it holds, or DatabaseChangedError for one that somebody
+    else uses, too.
     """
     _check_name(database)
-    check_host(database.client, allowed_hosts)
+    deployment = ask_deployment(database.client)
+    check_host(database.client, allowed_hosts, deployment)
     entry = read_entry(database)
-    if entry is not None:
-        lease = entry.lease
-        if lease and lease.is_held and not (lease.is_of_this_process or lease.process.is_gone):
-            raise DatabaseInUseError(in_use(database, str(lease)))
-        if counts := _held_by_others(database, entry):
-            held = _enumerate(f"{name} ({count})" for name, count in counts.items())
-            raise DatabaseRefusedError(
-                f"{describe(database)} was dropped since mongoshot made it, as far as its ledger"
-                f" tells, and holds {held} now, which would be lost; name another database with"
-                " --db-name, or, if this one may be overwritten, type:"
-                f" mongoshot adopt {database.name} --db-url URL"
-            )
+    if entry is not None and _is_of(deployment, entry, database):
+        _check_entry(entry, database)
         return True
     if counts := count_by_collection(database):
-        held = _enumerate(f"{name} ({count})" for name, count in counts.items())
+        copied = (
+            "was entered as mongoshot's in a ledger that came here with a copy of another server,"
+            if entry is not None
+            else "was not made by mongoshot"
+        )
         raise DatabaseRefusedError(
-            f"{describe(database)} was not made by mongoshot and holds {held}, which would be lost;"
-            " name another database with --db-name, or, if this one may be overwritten from now on,"
-            f" type: mongoshot adopt {database.name} --db-url URL"
+            f"{describe(database)} {copied} and holds {_enumerate_counts(counts)}, which would be"
+            " lost; name another database with --db-name, or, if this one may be overwritten from"
+            f" now on, type: {_adopt(database)}"
         )
     with translated(f"list the databases beside {describe(database)}"):
         names = database.client.list_database_names()
@@ -103,6 +79,56 @@ def check_writable(database: Database, allowed_hosts: Hosts[str]) -> bool:
                 " names that differ in case alone; name another with --db-name"
             )
     return False
+
+
+def _is_of(deployment: Deployment, entry: LedgerEntry, database: Database) -> bool:
+    home = find_home(database.client, deployment)
+    return entry.home is not None and home is not None and entry.home.is_same(home)
+
+
+def _check_entry(entry: LedgerEntry, database: Database) -> None:
+    """Raise unless a database may be overwritten as far as its entry tells."""
+    lease = entry.lease
+    if lease and lease.is_held:
+        if not (lease.is_of_this_process or lease.process.is_gone):
+            raise DatabaseInUseError(in_use(database, str(lease)))
+        return  # whatever is there was put there by that run
+    if counts := _held_by_others(database, entry):
+        raise DatabaseRefusedError(
+            f"{describe(database)} was dropped since mongoshot made it, as far as its ledger tells,"
+            f" and holds {_enumerate_counts(counts)} now, which would be lost;"
+            f" {_otherwise(database)}"
+        )
+    what = None
+    if entry.captured is not None:
+        what = (
+            f"was captured from at {entry.captured:%Y-%m-%d %H:%M:%S} UTC, so that it is of use to"
+            " somebody"
+        )
+    elif entry.ownership == "created":
+        what = _written_by_others(database, entry)
+    if what and (counts := count_by_collection(database)):
+        raise DatabaseChangedError(
+            f"{describe(database)} {what}; it holds {_enumerate_counts(counts)}, which would be"
+            f" lost; {_otherwise(database)}"
+        )
+
+
+def _written_by_others(database: Database, entry: LedgerEntry) -> str | None:
+    """Say what somebody else has written to a database since mongoshot has left it."""
+    if entry.baseline and not entry.baseline.complete:
+        return None
+    killed = entry.in_use and entry.lease is not None
+    left = left_by_killed(entry.lease) if killed and entry.lease else entry.left
+    if left is None or (entry.in_use and not killed):
+        return None
+    if (written := written_since(database, left)) is None:
+        return None
+    which = "a run that was killed had it" if killed else "mongoshot has left it"
+    return (
+        f"is used by somebody else, too, who wrote to {written} since {which}, at"
+        f" {left.at:%Y-%m-%d %H:%M:%S} UTC"
+    )
 
 
 def _held_by_others(database: Database, entry: LedgerEntry) -> dict[str, int]:
@@ -142,10 +168,14 @@ def claim(
 def abandon(database: Database) -> None:
     """Drop a database that mongoshot created, and strike it from the ledger; others stay.
 
-    So does one that is somebody else's by now.
+    So does one that is, or is used by, somebody else by now.
     """
     entry = read_entry(database)
-    if entry is None or entry.ownership != "created" or _held_by_others(database, entry):
+    if entry is None or entry.ownership != "created":
+        return
+    try:
+        _check_entry(entry, database)
+    except OwnershipError:
         return
     with translated(f"drop {describe(database)}"):
         database.client.drop_database(database)
@@ -177,6 +207,21 @@ def _check_name(database: Database) -> None:
             f"{database.name!r} is {whose} database and never overwritten;"
             " name another with --db-name"
         )
+
+
+def _adopt(database: Database) -> str:
+    return f"mongoshot adopt {database.name} --db-url URL"
+
+
+def _otherwise(database: Database) -> str:
+    return (
+        "name another database with --db-name, or, if this one may be overwritten whoever writes to"
+        f" it, type: {_adopt(database)}"
+    )
+
+
+def _enumerate_counts(counts: Mapping[str, int]) -> str:
+    return _enumerate(f"{name} ({count})" for name, count in counts.items())
 
 
 def _enumerate(items: Iterable[str], most: int = 8) -> str:

@@ -16,7 +16,8 @@ from mongoshot.server.collections import create, create_indexes, drop
 from mongoshot.server.connection import Database
 from mongoshot.server.documents import Writer
 from mongoshot.server.lease import Leases
-from mongoshot.server.ledger import Baseline, write_baseline
+from mongoshot.server.ledger import write_baseline
+from mongoshot.server.ledger_entry import Baseline
 from mongoshot.server.ownership import claim
 from mongoshot.server.tracking.window import Catalog
 from mongoshot.snapshot.model import (

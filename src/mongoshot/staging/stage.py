@@ -16,9 +16,12 @@ from mongoshot.errors import (
     MongoshotError,
     OwnershipError,
 )
+from mongoshot.server.catalog import list_uuids
 from mongoshot.server.connection import Client, Database, named_database
 from mongoshot.server.current import CurrentDatabase, Use, switch
 from mongoshot.server.lease import Leases
+from mongoshot.server.ledger import end_use
+from mongoshot.server.left import take_left
 from mongoshot.server.ownership import abandon, claim
 from mongoshot.server.tracking.window import LateWrites
 from mongoshot.snapshot.model import Scenario
@@ -32,6 +35,7 @@ from mongoshot.staging.statistics import Statistics, describe_late
 Names = tuple[str, ...]
 
 _LONGEST_NAME = 63  # bytes of a database's name
+_SETTLING = 10.0  # seconds that threads and processes of a run may take to end
 
 
 class Stage:
@@ -69,6 +73,7 @@ class Stage:
         self._verify = verify
         self._find = find or partial(find_scenario, directory=settings.snapshots_path)
         self._leases = Leases(f"{what} in {settings.project.root.name}")
+        self._unused: dict[str, Database] = {}  # claimed, and nothing is staged there
         self.statistics = Statistics()
         self._main_database = self._claim_main(named_database(client, name), spare)
         self.database = CurrentDatabase(self._main_database)
@@ -161,6 +166,9 @@ class Stage:
         """
         for names, staged in self._staged.items():
             self._leave(names, staged)
+        for database in self._unused.values():
+            with contextlib.suppress(MongoshotError):
+                end_use(database, list_uuids(database), take_left(database, _SETTLING))
         self._leases.release()
 
     def _leave(self, names: Names, staged: Staged) -> None:
@@ -169,7 +177,7 @@ class Stage:
             # for the database of its test. The current one is cleaned up by fixtures.
             if staged.database.name != self.database.name:
                 self._note_late(names, staged.late())
-            staged.remember()
+            staged.remember(_SETTLING)
 
     def _claim_main(self, wanted: Database, spare: Iterable[str]) -> Database:
         try:
@@ -188,6 +196,7 @@ class Stage:
     def _claim(self, database: Database) -> None:
         allowed = self._settings.project.allowed_hosts
         claim(database, allowed, for_a_run=True, leases=self._leases)
+        self._unused[database.name] = database
 
     def _note_late(self, names: Names, late: tuple[LateWrites, ...]) -> None:
         found = [describe_late(writes, self._last_test[names]) for writes in late]
@@ -198,6 +207,7 @@ class Stage:
         started = time.perf_counter()
         scenario = self._load(names)
         database = self._place(names)
+        self._unused.pop(database.name, None)
         warm = None
         if not self._verify:  # which proves more where all has been loaded in this very run
             warm = resume(scenario, database, natural_order=self._settings.natural_order)

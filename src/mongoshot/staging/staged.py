@@ -25,6 +25,7 @@ from mongoshot.server.connection import Database, as_written, describe
 from mongoshot.server.documents import find_documents
 from mongoshot.server.lease import Leases
 from mongoshot.server.ledger import advance_baseline, read_baseline, write_baseline
+from mongoshot.server.left import take_left
 from mongoshot.server.tracking.choice import open_tracker
 from mongoshot.server.tracking.fingerprints import Fingerprint, take_fingerprint
 from mongoshot.server.tracking.window import (
@@ -190,9 +191,14 @@ class Staged:
         catalog = self._repair.catalog
         return self._tracker.touched_since(self._since, catalog, self._finished).late
 
-    def remember(self) -> None:
-        """Enter in the ledger how little has to be put right when the scenario is staged again."""
-        advance_baseline(self.database, self._ledger_point(), list_uuids(self.database))
+    def remember(self, settling: float = 0.0) -> None:
+        """Enter in the ledger that nobody uses the database any more, and what it was left with.
+
+        What comes within `settling` seconds is still of those who did; what comes later is somebody
+        else's, whom the next restore refuses to overwrite.
+        """
+        left = take_left(self.database, settling)
+        advance_baseline(self.database, self._ledger_point(), list_uuids(self.database), left)
 
     def _ledger_point(self) -> Timestamp | None:
         return self._since if isinstance(self._since, Timestamp) else None

@@ -277,6 +277,37 @@ def test_adopt_and_disown(
     assert not compare(Snapshot.load(captured), live_state(orders))
 
 
+def test_what_somebody_wrote_to_a_restored_database_is_asked_about(
+    run: Run,
+    refused: Callable[..., str],
+    terminal: Callable[..., tuple[int, str]],
+    captured: Path,
+    make_database: MakeDatabase,
+    where: list[str],
+) -> None:
+    database = make_database()
+    to = [*where[:2], "--db-name", database.name, "--snapshots-path", str(captured.parent)]
+    restore = ("restore", "orders", *to)
+    assert run(*restore).returncode == 0
+    assert run(*restore).returncode == 0  # nobody wrote to it
+    database["orders"].insert_one({"_id": "by hand"})
+
+    said = refused(run(*restore), "wrote to orders (1 write) since mongoshot has left it", "--yes")
+    assert "orders (6)" in said
+    assert f"mongoshot adopt {database.name}" in said
+    code, shown = terminal(*restore, answer=b"n\n")
+    assert code == 2
+    assert "Overwrite it? [y/N]" in shown
+    assert database["orders"].count_documents({}) == 6
+
+    code, shown = terminal(*restore, answer=b"y\n")
+    assert code == 0
+    assert database["orders"].count_documents({}) == 5
+    database["orders"].insert_one({"_id": "by hand"})
+    assert run(*restore, "--yes").returncode == 0
+    assert database["orders"].count_documents({}) == 5
+
+
 def test_a_database_that_a_run_has_is_not_restored_into(
     run: Run,
     refused: Callable[..., str],

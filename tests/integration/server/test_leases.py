@@ -10,18 +10,20 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from pymongo import MongoClient, monitoring
+from tests.reliability import Evidence
 
 from mongoshot import Snapshot, restore
 from mongoshot.config import Project, Settings
 from mongoshot.errors import DatabaseInUseError, ServerError, UnreachableError
 from mongoshot.server.connection import Client, Database
 from mongoshot.server.lease import Leases
-from mongoshot.server.ledger import Baseline, advance_baseline, read_entry, write_baseline
+from mongoshot.server.ledger import advance_baseline, read_entry, write_baseline
+from mongoshot.server.ledger_entry import Baseline
 from mongoshot.server.ownership import check_writable, claim, disown
 from mongoshot.server.process import this_process
 from mongoshot.snapshot.overlay import overlay
@@ -41,7 +43,8 @@ from mongoshot.config import Project, Settings
 from mongoshot.errors import DatabaseInUseError, MongoshotError
 from mongoshot.server.connection import connect
 from mongoshot.server.lease import Leases
-from mongoshot.server.ledger import Baseline, write_baseline
+from mongoshot.server.ledger import write_baseline
+from mongoshot.server.ledger_entry import Baseline
 from mongoshot.server.ownership import claim
 from mongoshot.staging.stage import Stage
 
@@ -65,9 +68,12 @@ def start(server_url: str) -> Iterator[Start]:
     """Start another process that does something to a database, and says `taken` when it has it."""
     started: list[subprocess.Popen[str]] = []
 
-    def begin(code: str, database: Database, duration: float = 60) -> subprocess.Popen[str]:
+    def begin(
+        code: str, database: Database, duration: float = 60, within: Sequence[str] = ()
+    ) -> subprocess.Popen[str]:
+        own = (sys.executable, "-c", PROLOGUE + code, server_url, database.name, str(duration))
         process = subprocess.Popen(
-            [sys.executable, "-c", PROLOGUE + code, server_url, database.name, str(duration)],
+            [*within, *own],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -195,6 +201,40 @@ def test_on_another_machine_only_time_tells_that_a_holder_is_dead(
         return False
 
     await_that(taken)
+
+
+#: A machine of its own, as far as processes and its name tell, on the same network.
+ANOTHER_MACHINE = (
+    *("unshare", "--user", "--map-root-user", "--uts", "--pid", "--fork", "--kill-child"),
+    *("--mount-proc", "sh", "-c", 'hostname build-7; exec "$0" "$@"'),
+)
+
+
+@pytest.mark.long
+@pytest.mark.reliability
+def test_two_machines(make_database: MakeDatabase, start: Start, evidence: Evidence) -> None:
+    """Each in kernel namespaces of its own, where a process cannot see that the other has died."""
+    if subprocess.run([*ANOTHER_MACHINE, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this kernel, or this user, makes no namespaces")
+    database = make_database()
+    for _ in range(2):
+        holder = start(HOLD, database, 4.0, ANOTHER_MACHINE)
+        time.sleep(5.0)  # it is renewed
+        with pytest.raises(DatabaseInUseError, match=r"in shop \(process 1 on build-7, since"):
+            take(database)
+        holder.kill()
+        holder.wait()
+        with pytest.raises(DatabaseInUseError, match="on build-7"):
+            take(database)  # it is dead, and nobody here can know
+
+        await_that(lambda: not is_held(database))
+        take(database).release()
+    evidence(
+        "guard",
+        "a run on another machine (in namespaces of its own) has the database, and is killed",
+        2,
+        "refused while its lease lasts, taken over afterwards",
+    )
 
 
 def test_a_holder_that_lives_keeps_it_past_its_time(

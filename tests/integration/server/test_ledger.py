@@ -15,7 +15,6 @@ from mongoshot.errors import DatabaseRefusedError
 from mongoshot.server.catalog import list_uuids
 from mongoshot.server.connection import Client, Database
 from mongoshot.server.ledger import (
-    Baseline,
     advance_baseline,
     begin_use,
     read_baseline,
@@ -23,6 +22,7 @@ from mongoshot.server.ledger import (
     record_ownership,
     write_baseline,
 )
+from mongoshot.server.ledger_entry import Baseline
 from mongoshot.server.ownership import claim
 from mongoshot.snapshot.overlay import overlay
 from mongoshot.staging.staged import resume
@@ -39,6 +39,8 @@ WHOLE: dict[str, Any] = {
 
 
 def tamper(database: Database, **fields: object) -> None:
+    if read_entry(database) is None:
+        record_ownership(database, "created", only_if_new=True)
     database.client["mongoshot"]["databases"].update_one(
         {"_id": database.name}, {"$set": fields}, upsert=True
     )
@@ -196,4 +198,5 @@ def test_a_warm_claim_is_cheap(
         claim(client[database.name], frozenset(), for_a_run=True)
 
     names = [name for name, _ in listener.sent if name not in {"hello", "endSessions"}]
-    assert names == ["find", "listCollections", "update"]
+    asked = ["replSetGetConfig", "find", "listCollections", "listCollections"]
+    assert names == [*asked, "update"]

@@ -12,17 +12,17 @@ from mongoshot import Snapshot, capture, restore
 from mongoshot.errors import DatabaseRefusedError, HostRefusedError
 from mongoshot.server.catalog import list_uuids
 from mongoshot.server.connection import Client, Database
+from mongoshot.server.hosts import check_host
 from mongoshot.server.ledger import (
-    Baseline,
     advance_baseline,
     read_baseline,
     read_entry,
     write_baseline,
 )
+from mongoshot.server.ledger_entry import Baseline
 from mongoshot.server.ownership import (
     abandon,
     adopt,
-    check_host,
     check_writable,
     claim,
     disown,

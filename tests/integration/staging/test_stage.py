@@ -12,7 +12,7 @@ import pytest
 
 from mongoshot import capture
 from mongoshot.config import Settings, resolve
-from mongoshot.errors import DatabaseRefusedError
+from mongoshot.errors import DatabaseChangedError, DatabaseRefusedError
 from mongoshot.server.connection import Client, Database
 from mongoshot.staging.stage import Stage, database_name
 
@@ -111,6 +111,33 @@ def test_the_next_run_starts_warm(make_stage: MakeStage) -> None:
         assert held(stage.database) == [scenario]
 
     assert (len(stage.statistics.loads), len(stage.statistics.warm_starts)) == (0, 2)
+
+
+@pytest.mark.parametrize("staged", [True, False], ids=["staged", "claimed alone"])
+def test_what_somebody_writes_between_two_runs_is_not_overwritten(
+    make_stage: MakeStage, mongo_client: Client, name: str, staged: bool
+) -> None:
+    for _ in range(2):
+        stage = make_stage()
+        if staged:
+            stage.prepare(("shop",))
+        stage.database["orders"].insert_one({"of": "a test"})
+        stage.finish(("shop",))
+        stage.close()
+    settle(mongo_client, name)
+
+    mongo_client[name]["orders"].insert_one({"of": "somebody else"})
+
+    with pytest.raises(DatabaseChangedError, match=r"wrote to orders \(1 write\) since mongoshot"):
+        make_stage()
+    assert mongo_client[name]["orders"].count_documents({"of": "somebody else"}) == 1
+
+
+def settle(client: Client, name: str) -> None:
+    """Let the seconds be over that a run's processes have to end."""
+    client["mongoshot"]["databases"].update_one(
+        {"_id": name}, [{"$set": {"left.settled": "$left.point"}}]
+    )
 
 
 def test_late_writes_are_put_right_and_attributed(make_stage: MakeStage, name: str) -> None:

@@ -29,6 +29,7 @@ from mongoshot.server.connection import (
 from mongoshot.server.documents import Writer
 from mongoshot.server.tracking.window import (
     Catalog,
+    LateWrites,
     Moment,
     Point,
     Tier,
@@ -101,6 +102,11 @@ class OplogTracker:
         """Tell what was touched behind `since`, at which the database held `catalog`."""
         return to_window(self._read_since(since, ended), catalog, self._database)
 
+    def writes_since(self, since: Timestamp, ended: Moment) -> tuple[LateWrites, ...] | None:
+        """Count the writes behind a moment; None where the oplog does not tell them all."""
+        touched = self._read_since(since, ended)
+        return None if touched.unknown else tuple(touched.late.values())
+
     def resume(self, since: Point, window: Window) -> Point:  # noqa: ARG002 - fingerprints need it
         """Go on where the reading of the window ended: what others wrote since comes next."""
         return window.until
@@ -141,8 +147,8 @@ class OplogTracker:
             touched.until = max(touched.until, entry["ts"])
             self._note(entry, touched)
             if ended is not None and entry["ts"] > ended.point:
-                for namespace in self._namespaces(entry):
-                    touched.note_late(namespace, entry["wall"], ended)
+                for namespace, kind in self._writes(entry):
+                    touched.note_late(namespace, entry["wall"], ended, is_delete=kind == "d")
         return whole
 
     def _why_not_whole(self, since: Timestamp) -> str | None:
@@ -161,21 +167,24 @@ class OplogTracker:
         ours = namespace.startswith(self._prefix) or namespace == "admin.$cmd"
         return ours and entry["op"] != "n"
 
-    def _namespaces(self, entry: Mapping[str, Any]) -> Iterator[str]:
-        """Name what an entry wrote to, each operation of a transaction apart."""
+    def _writes(self, entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Say what an entry wrote to and how, each operation of a transaction apart."""
         if not self._concerns(entry):
             return
         if entry["op"] != "c":
-            yield entry["ns"]
+            yield entry["ns"], entry["op"]
             return
         verb, target = next(iter(entry["o"].items()))
         if verb == "applyOps":
             for operation in target:
-                yield from self._namespaces(operation)
+                yield from self._writes(operation)
+        elif entry["ns"] == "admin.$cmd":
+            return  # what else is there concerns that database alone
         elif verb == "renameCollection":
-            yield target
+            yield target, "c"
         else:
-            yield f"{self._prefix}{target}" if isinstance(target, str) else self._database.name
+            name = f"{self._prefix}{target}" if isinstance(target, str) else self._database.name
+            yield name, "c"
 
     def _note(self, entry: Mapping[str, Any], touched: Touched) -> None:
         if not self._concerns(entry):

@@ -38,11 +38,15 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class LateWrites:
-    """Count the writes to one namespace that came after a moment, the first by so many seconds."""
+    """Count the writes to one namespace that came after a moment, the first by so many seconds.
+
+    `deletes` are those among them that removed a document, where that is known.
+    """
 
     namespace: str
     writes: int
     seconds: float
+    deletes: int = 0
 
 
 @dataclass(slots=True)
@@ -74,7 +78,9 @@ class Touched:
         """Add a document of a collection."""
         self.documents.setdefault(uuid, set()).add(identity)
 
-    def note_late(self, namespace: str, clock: datetime.datetime, ended: Moment) -> None:
+    def note_late(
+        self, namespace: str, clock: datetime.datetime, ended: Moment, *, is_delete: bool = False
+    ) -> None:
         """Count a write that was made, by the server's clock, after a moment."""
         earlier = self.late.get(namespace)
         # Clocks of servers are set back at times; the order of the entries is not.
@@ -83,6 +89,7 @@ class Touched:
             namespace,
             earlier.writes + 1 if earlier else 1,
             min(earlier.seconds, seconds) if earlier else seconds,
+            (earlier.deletes if earlier else 0) + is_delete,
         )
 
 

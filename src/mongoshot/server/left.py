@@ -1,0 +1,134 @@
+"""What a database was left with, and what somebody else has written to it since.
+
+The oplog says it, to the write, where it can be read; else the hashes of the collections do. Where
+the oplog no longer reaches back, how many documents there were and how large.
+"""
+
+from __future__ import annotations
+
+import calendar
+import datetime
+from collections.abc import Mapping
+from typing import Any
+
+from bson.timestamp import Timestamp
+
+from mongoshot.errors import CommandError
+from mongoshot.server.catalog import list_definitions
+from mongoshot.server.collections import hash_collections
+from mongoshot.server.connection import Database, as_written, describe, translated
+from mongoshot.server.ledger_entry import Lease, Left
+from mongoshot.server.tracking.oplog import OplogTracker
+from mongoshot.server.tracking.window import LateWrites, Moment
+
+
+def take_left(database: Database, settling: float = 0.0) -> Left:
+    """Take down what a database holds, now that nobody uses it any more.
+
+    What comes within `settling` seconds is still of the processes that did, which are ending.
+    """
+    now = datetime.datetime.now(datetime.UTC)
+    documents, size = _weigh(database)
+    try:
+        tracker = OplogTracker(as_written(database))
+        point = tracker.now()
+        tracker.writes_since(point, Moment(point, now))  # it can be read
+    except CommandError:  # a standalone server, or a user who may not
+        return Left(now, hashes=_hash(database), documents=documents, bytes=size)
+    settled = Timestamp(point.time + round(settling), point.inc)
+    return Left(now, point, settled, documents=documents, bytes=size)
+
+
+def left_by_killed(lease: Lease) -> Left | None:
+    """Say what a run that was killed left: what was written while its lease was running.
+
+    None for one that was given back, or of which that is not known.
+    """
+    if lease.expires is None:
+        return None
+    # The oplog counts whole seconds; what came in the same one may be that run's.
+    end = Timestamp(calendar.timegm(lease.expires.utctimetuple()) + 1, 0)
+    return Left(lease.expires, end, end)
+
+
+def written_since(database: Database, left: Left) -> str | None:
+    """Name what somebody else has written to in a database since it was left; None for nothing.
+
+    Documents that the server removed itself, as they were past their time, do not count. Where that
+    cannot be known, as everything that tells is gone, it says nothing.
+    """
+    database = as_written(database)
+    if left.point is None or left.settled is None:
+        return _differs(database, left)
+    try:
+        tracker = OplogTracker(database)
+        late = tracker.writes_since(left.point, Moment(left.settled, left.at))
+    except CommandError:
+        late = None
+    if late is None:
+        return _weighs_otherwise(database, left)
+    expiring = _expiring(database) if any(each.deletes for each in late) else frozenset()
+    return _enumerate(
+        {
+            each.namespace.partition(".")[2] or "the database itself": each
+            for each in late
+            if each.deletes < each.writes or each.namespace.partition(".")[2] not in expiring
+        }
+    )
+
+
+def _enumerate(late: Mapping[str, LateWrites]) -> str | None:
+    parts = [
+        f"{name} ({each.writes} write{'s' if each.writes > 1 else ''})"
+        for name, each in sorted(late.items())
+    ]
+    return ", ".join(parts) or None
+
+
+def _differs(database: Database, left: Left) -> str | None:
+    """Compare hashes; collections that the server shortens by itself may differ."""
+    if left.hashes is None:
+        return _weighs_otherwise(database, left)
+    now = _hash(database)
+    if now is None:
+        return None
+    names = {name for name in {*now, *left.hashes} if now.get(name) != left.hashes.get(name)}
+    return ", ".join(sorted(names - _expiring(database))) or None
+
+
+def _weighs_otherwise(database: Database, left: Left) -> str | None:
+    now = _weigh(database)
+    if now == (left.documents, left.bytes) or left.documents is None or _expiring(database):
+        return None
+    return f"it ({left.documents} documents of {left.bytes} bytes then, {now[0]} of {now[1]} now)"
+
+
+def _hash(database: Database) -> dict[str, str] | None:
+    try:
+        return hash_collections(database)
+    except CommandError:  # not on a sharded cluster, nor for every user
+        return None
+
+
+def _weigh(database: Database) -> tuple[int, int]:
+    """Ask how many documents there are, and their bytes, of which the server keeps count.
+
+    https://www.mongodb.com/docs/manual/reference/command/dbStats/
+    """
+    with translated(f"ask how large {describe(database)} is"):
+        stats: dict[str, Any] = database.command("dbStats")
+    return int(stats["objects"]), int(stats["dataSize"])
+
+
+def _expiring(database: Database) -> frozenset[str]:
+    """Name the collections, by where their data is, whose documents the server removes itself.
+
+    By an index, and clustered collections and time series by an option.
+    https://www.mongodb.com/docs/manual/core/index-ttl/
+    """
+    return frozenset(
+        definition.data_name or name
+        for name, definition in list_definitions(database).items()
+        if "expireAfterSeconds" in definition.decoded_options()
+        or any("expireAfterSeconds" in index for index in definition.decoded_indexes())
+    )

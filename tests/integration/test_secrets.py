@@ -82,7 +82,7 @@ class Watch:
 
 
 #: Files of the tests themselves, which have the secret so that it can come out.
-KNOWING = ("pytest.ini", "pytest.ini.urls")
+KNOWING = ("pytest.ini", "pytest.ini.urls", "program.py")
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +149,7 @@ COMMANDS: dict[str, list[Typed]] = {
         (["people"], 0),
         (["people", "--replace", "--yes"], 0),
         (["people"], 2),
+        (["leaky", "--db-name", "leaky"], 2),
         (["chosen", "--query", 'people={"n": 3}', "--mask", "people.name=name"], 0),
         (["people", "--mask", "people.email=nonsense"], 2),
     ],
@@ -191,7 +192,10 @@ ENDLESS = {"watch", "server"}
 PROGRAM = """\
 import os, pymongo
 client = pymongo.MongoClient(os.environ["DB_URL"])
-client[os.environ["DB_NAME"]]["people"].update_one({"_id": 1}, {"$inc": {"n": 1}})
+people = client[os.environ["DB_NAME"]]["people"]
+people.update_one({"_id": 1}, {"$inc": {"n": 1}, "$set": {"email": "now1%s"}})
+people.insert_one({"_id": 77, "email": "new77%s"})
+people.delete_one({"_id": 2})
 """
 
 
@@ -204,7 +208,8 @@ def test_every_command_is_looked_at() -> None:
 def test_commands_that_work_keep_secrets(
     url: str, client: Client, project: Path, watch: Watch, tmp_path: Path, evidence: Evidence
 ) -> None:
-    (project / "program.py").write_text(PROGRAM, encoding="utf-8")
+    (project / "program.py").write_text(PROGRAM % (EMAIL, EMAIL), encoding="utf-8")
+    client["leaky"]["a"].insert_one({"_id": 1, "pem": f"-----BEGIN PRIVATE KEY-----\n{MARK}"})
     typed = 0
     for command, lines in COMMANDS.items():
         for words, status in lines:

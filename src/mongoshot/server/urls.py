@@ -10,6 +10,7 @@ _HIDDEN = "***"
 _SHORTEST = 3
 #: Hosts with ports, addresses of IPv6 in brackets, escaped paths of sockets.
 _HOSTS = re.compile(r"(?:(?:[\w.%-]*|\[[\w:.%]*\])(?::[0-9]{1,5})?(?:,|$))*")
+_PATH = re.compile(r"(?:/[\w.%-]*)?")
 _WORD = re.compile(r"[A-Za-z]{1,64}")
 #: Options that hold no secret. https://www.mongodb.com/docs/manual/reference/connection-string/
 _OPEN_OPTIONS = frozenset(
@@ -84,6 +85,7 @@ def redact(url: str) -> str:
         # Without its host, a URL ends in what looks like a port and is a password.
         return f"{shown}{re.sub(r':.*', f':{_HIDDEN}', hosts)}"
     path, mark, options = behind.partition("?")
+    path = path if _PATH.fullmatch(path) else f"/{_HIDDEN}"
     return f"{shown}{hosts}{path}{mark}{'&'.join(map(_shown_option, options.split('&')))}"
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import bson
 import pytest
+from tests.reliability import Evidence
 
 from mongoshot.comparison.documents import Value
 from mongoshot.comparison.expectation.mismatch import (
@@ -17,8 +18,6 @@ from mongoshot.comparison.expectation.mismatch import (
 )
 from mongoshot.comparison.page.mismatch import Failure, mismatch_data
 from mongoshot.comparison.page.report import report_to_html
-
-from tests.reliability import Evidence
 
 from ..conftest import HOSTILE
 from .conftest import OpenPage
@@ -289,7 +288,7 @@ def test_what_is_hostile_is_text(open_page: OpenPage, evidence: Evidence) -> Non
     assert page.evaluate("window.hacked") is None
     evidence(
         "hostile",
-        "hostile tests, files, notes, problems, paths and values on the page of a run, in a browser",
+        "hostile tests, files, notes, paths and values on the page of a run, in a browser",
         f"{len(HOSTILE)} texts, {len(HOSTILE) ** 2} differences",
         "each is text; no script of theirs ran",
     )

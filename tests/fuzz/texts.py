@@ -118,7 +118,7 @@ def run_page(data: bytes) -> None:
 def run_url(data: bytes) -> None:
     """Show a URL, and what is wrong with it: the password is in neither."""
     user, before, after, hosts, rest = map(text_of, parts(data, 5))
-    if ":" in user or "/" in user or "@" in user:
+    if set(user) & set(":/?@"):  # which no name has as they are
         user = "user"
     for scheme in ("mongodb", "mongodb+srv"):
         url = f"{scheme}://{user}:{before}{_SECRET}{after}@{hosts}/{rest}"

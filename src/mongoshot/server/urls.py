@@ -11,6 +11,7 @@ _SHORTEST = 3
 #: Hosts with ports, addresses of IPv6 in brackets, escaped paths of sockets.
 _HOSTS = re.compile(r"(?:(?:[\w.%-]*|\[[\w:.%]*\])(?::[0-9]{1,5})?(?:,|$))*")
 _PATH = re.compile(r"(?:/[\w.%-]*)?")
+_VALUE = re.compile(r"[\w.,:/%+\\-]+")
 _WORD = re.compile(r"[A-Za-z]{1,64}")
 #: Options that hold no secret. https://www.mongodb.com/docs/manual/reference/connection-string/
 _OPEN_OPTIONS = frozenset(
@@ -83,7 +84,8 @@ def redact(url: str) -> str:
     shown = f"{scheme}://{_user(credentials)}{at}"
     if not _HOSTS.fullmatch(hosts):
         # Without its host, a URL ends in what looks like a port and is a password.
-        return f"{shown}{re.sub(r':.*', f':{_HIDDEN}', hosts)}"
+        host, colon, _ = hosts.partition(":")
+        return f"{shown}{host}{f':{_HIDDEN}' if colon else ''}"
     path, mark, options = behind.partition("?")
     path = path if _PATH.fullmatch(path) else f"/{_HIDDEN}"
     return f"{shown}{hosts}{path}{mark}{'&'.join(map(_shown_option, options.split('&')))}"
@@ -96,7 +98,7 @@ def _user(credentials: str) -> str:
 
 def _shown_option(option: str) -> str:
     name, equals, value = option.partition("=")
-    if not option or (equals and name.lower() in _OPEN_OPTIONS):
+    if not option or (name.lower() in _OPEN_OPTIONS and _VALUE.fullmatch(value)):
         return option
     is_named = equals and _WORD.fullmatch(name)
     return f"{name}={_HIDDEN if value else ''}" if is_named else _HIDDEN

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import importlib
+import itertools
 import json
 import os
 import re
@@ -19,7 +20,7 @@ import pytest
 from tests.conftest import HOSTILE
 from tests.reliability import Evidence
 
-from mongoshot.server.connection import Database
+from mongoshot.server.connection import Client, Database
 from mongoshot.snapshot.directory import Snapshot
 from mongoshot.snapshot.manifest import Manifest, Origin
 from mongoshot.snapshot.model import Collection, Definition, MemoryState
@@ -103,6 +104,7 @@ def hostile(tmp_path: Path) -> Snapshot:
     return write_snapshot(state, tmp_path / "snapshots" / "hostile", origin=origin)
 
 
+@pytest.mark.reliability
 def test_names_and_texts_command_no_terminal(
     typed: Typed,
     hostile: Snapshot,
@@ -201,6 +203,7 @@ PATHS = [
 ]
 
 
+@pytest.mark.reliability
 def test_no_path_leaves_the_directory(
     typed: Typed, small: Snapshot, tmp_path: Path, evidence: Evidence
 ) -> None:
@@ -332,3 +335,41 @@ def test_json_in_json_stays_text(typed: Typed, small: Snapshot) -> None:
         status, said = typed("show", "small")
         assert (status, "is not JSON" in said) == (2, True)
     assert json.loads('"x"') == "x"
+
+
+#: What somebody else may have written to the ledger in place of any value.
+VALUES: list[Any] = ["\x1b]0;x\x07", None, 5, {}, [], {"a": "\x1b[31m"}, -1, 2**40, float("nan")]
+
+
+@pytest.mark.long
+@pytest.mark.reliability
+def test_no_entry_of_the_ledger_breaks_a_command(
+    typed: Typed,
+    small: Snapshot,
+    make_database: MakeDatabase,
+    mongo_client: Client,
+    server_url: str,
+    evidence: Evidence,
+) -> None:
+    name = make_database().name
+    where = ["--db-url", server_url]
+    assert typed("restore", "small", *where, "--db-name", name)[0] == 0
+    ledger, tried = mongo_client["mongoshot"], 0
+    for collection in ledger.list_collection_names():
+        for good in list(ledger[collection].find({"_id": name})):
+            for key, evil in itertools.product(good.keys() - {"_id"}, VALUES):
+                for words in (
+                    ["restore", "small", *where, "--db-name", name],
+                    ["adopt", name, *where, "--yes"],
+                    ["disown", name, *where],
+                ):
+                    ledger[collection].replace_one({"_id": name}, good | {key: evil}, upsert=True)
+                    typed(*words)
+                    tried += 1
+    assert tried
+    evidence(
+        "hostile",
+        "values of other types and with escapes in an entry of the ledger",
+        f"{tried} commands",
+        "each ended right or in one line, in plain text",
+    )

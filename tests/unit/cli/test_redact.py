@@ -24,6 +24,8 @@ from mongoshot.server.urls import redact, without_secrets
         ("mongodb://host/?a=b&pass&tls=true", "mongodb://host/?a=***&***&tls=true"),
         ("mongodb://host/?w=1&pa%20ss", "mongodb://host/?w=1&***"),
         ("mongodb://host/?authMechanismProperties=TOKEN:pa@ss", "mongodb://host@***"),
+        ("mongodb://user:pa\nss", "mongodb://user:***"),
+        ("mongodb://user:pass@host/db;pa#ss", "mongodb://user:***@host/***"),
         ("user:pass@host", "***"),
         ("host", "host"),
         (

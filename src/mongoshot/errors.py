@@ -25,6 +25,7 @@
     │   ├── MongodNotFoundError    no mongod to start
     │   ├── MongodFailedError      a mongod that did not start
     │   ├── UnreachableError
+    │   ├── UnsupportedServerError  too old, or no MongoDB
     │   ├── AuthenticationError
     │   ├── DatabaseNotFoundError
     │   └── CommandError           the server refused a command
@@ -143,6 +144,10 @@ class MongodFailedError(ServerError):
 
 class UnreachableError(ServerError):
     """Report a server that does not answer, or a connection that was lost."""
+
+
+class UnsupportedServerError(ServerError):
+    """Report a server that is too old, or that is no MongoDB, with what it is."""
 
 
 class AuthenticationError(ServerError):

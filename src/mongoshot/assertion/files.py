@@ -25,7 +25,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +40,7 @@ from mongoshot.assertion.run import RunRecord
 from mongoshot.comparison.expectation.model import FORMAT_VERSION, parse_expectation
 from mongoshot.config import EXPECTATIONS
 from mongoshot.errors import ExpectationError
+from mongoshot.files import write_whole
 
 _CONFLICT = re.compile(r"^(<{7}|>{7}) ", re.MULTILINE)
 
@@ -115,14 +115,8 @@ class ExpectationFiles(SingleFileSnapshotExtension):
         cls, *, snapshot_collection: SnapshotCollection, **_options: object
     ) -> None:
         """Write the file aside and rename it, so that it is whole or as it was."""
-        path = Path(snapshot_collection.location)
         [snapshot] = snapshot_collection
-        aside = path.with_name(f".{os.getpid()}.aside")
-        try:
-            aside.write_bytes(str(snapshot.data).encode())
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
+        write_whole(Path(snapshot_collection.location), str(snapshot.data))
 
 
 def read_expectation(path: Path) -> str:

@@ -139,9 +139,9 @@ def diff(
     from mongoshot.comparison.expectation.writing import difference_to_text
 
     with contextlib.ExitStack() as stack:
-        difference = compare(
-            _open_state(stack, left, snapshots_path), _open_state(stack, right, snapshots_path)
-        )
+        sides = [_open_state(stack, side, snapshots_path) for side in (left, right)]
+        progress = stack.enter_context(progress_bar("comparing"))
+        difference = compare(sides[0], sides[1], progress=progress)
     if page is not None:
         from mongoshot.comparison.page.difference import to_html
         from mongoshot.files import write_file

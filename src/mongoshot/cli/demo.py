@@ -25,10 +25,11 @@ def demo() -> None:
     """Play the whole job on an embedded mongod: capture, restore, change, diff, reset."""
     from mongoshot.server.connection import connect
     from mongoshot.server.embedded.binary import find_mongod
+    from mongoshot.server.embedded.leftovers import demo_prefix
     from mongoshot.server.embedded.mongod import start_mongod
 
     started = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="mongoshot-demo-") as directory:
+    with tempfile.TemporaryDirectory(prefix=demo_prefix()) as directory:
         _say("A MongoDB for this demo", "mongoshot server")
         # On no other server, also where none can be started: what it leaves is said to be gone.
         with (

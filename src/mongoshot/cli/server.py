@@ -15,7 +15,8 @@ from mongoshot.cli.terminal import echo
 def server() -> None:
     """Run an embedded mongod until Ctrl-C, and print its URL.
 
-    A one-node replica set on this machine alone; its data goes with it.
+    A one-node replica set on this machine alone; its data goes with it. Should it end by itself,
+    so does this command, with status 2.
     """
     from mongoshot.server.embedded.binary import find_mongod
     from mongoshot.server.embedded.mongod import start_mongod
@@ -29,4 +30,5 @@ def server() -> None:
         while True:
             # Not signal.pause(), which sleeps on when the signal came just before it.
             time.sleep(0.5)
+            running.check()
     echo("stopped", err=True)

@@ -6,7 +6,7 @@ differ are looked into.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mongoshot.comparison.documents import DocumentChange, compare_documents
@@ -21,7 +21,8 @@ from mongoshot.comparison.pairing import pair_documents
 from mongoshot.comparison.provenance import Provenance
 from mongoshot.comparison.text import CollectionDifference, render, summarize
 from mongoshot.errors import UsageError
-from mongoshot.snapshot.model import Collection, State
+from mongoshot.snapshot.elements import count_documents
+from mongoshot.snapshot.model import Collection, Progress, State, no_progress
 
 
 @dataclass(frozen=True)
@@ -85,12 +86,12 @@ class Changes(Difference):
     provenance: Callable[[], Provenance] | None = field(default=None, compare=False)
 
 
-def compare(left: State, right: State) -> Difference:
+def compare(left: State, right: State, *, progress: Progress = no_progress) -> Difference:
     """Compare two states: what it takes to get from `left` to `right`.
 
     Values that differ only in BSON type and documents that differ only in field order are
-    different. Documents that both sides hold in about the same order cost no memory. Raises
-    UsageError for what is no state.
+    different. Documents that both sides hold in about the same order cost no memory. Progress shows
+    those of `left` that were read. Raises UsageError for what is no state.
     """
     for side in (left, right):
         if not hasattr(side, "collections"):
@@ -99,20 +100,22 @@ def compare(left: State, right: State) -> Difference:
     for name in sorted({*left.collections, *right.collections}):
         sides = left.collections.get(name), right.collections.get(name)
         # What a recording has not touched is read by neither side.
-        if sides[0] is not sides[1] and (difference := compare_collections(*sides)):
+        if sides[0] is not sides[1] and (
+            difference := compare_collections(*sides, progress=progress)
+        ):
             found[name] = difference
     return Difference(left.label, right.label, found)
 
 
 def compare_collections(
-    left: Collection | None, right: Collection | None
+    left: Collection | None, right: Collection | None, *, progress: Progress = no_progress
 ) -> CollectionDifference | None:
     """Compare a collection of two states; None where it is the same, or on neither side."""
     inserted: list[bytes] = []
     deleted: list[bytes] = []
     updated: list[DocumentChange] = []
     for before, after in pair_documents(
-        left.chunks() if left else (), right.chunks() if right else ()
+        _counted(left, progress) if left else (), right.chunks() if right else ()
     ):
         if before is None:
             inserted.append(after)  # type: ignore[arg-type]
@@ -128,3 +131,10 @@ def compare_collections(
         deleted=tuple(deleted),
     )
     return difference if difference else None
+
+
+def _counted(collection: Collection, progress: Progress) -> Iterator[bytes]:
+    for chunk in collection.chunks():
+        if progress is not no_progress:  # to count is to walk through them
+            progress(collection.name, count_documents(chunk))
+        yield chunk

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from mongoshot.errors import ExpectationError, ProposalError
-from mongoshot.files import write_whole
+from mongoshot.files import make_directory, write_whole
 from mongoshot.review.proposal import (
     LARGEST,
     Proposal,
@@ -160,8 +160,8 @@ class Store:
             raise ProposalError(f"{proposal.name} is not accepted: {reason}; {_RUN_AGAIN}")
         try:
             parse_expectation(proposal.proposed)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, proposal.proposed)
+            make_directory(path.parent)
+            write_whole(path, proposal.proposed)  # on the disk before its proposal is gone
         except (ExpectationError, UnicodeEncodeError):
             raise ProposalError(
                 f"{proposal.name} is not accepted: what it proposes is no expectation; reject it,"

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from pymongo import errors as driver
 
 from mongoshot.errors import CommandError
-from mongoshot.server.connection import RAW, UNAUTHORIZED, Database, describe, translated
+from mongoshot.server.connection import (
+    RAW,
+    UNAUTHORIZED,
+    Database,
+    ask_server,
+    describe,
+    translated,
+)
+from mongoshot.server.requirements import check_kinds, find_kinds
 from mongoshot.snapshot.model import BUCKETS_PREFIX, SERVER_COLLECTIONS, Definition
 
 #: Functions that are stored on the server. The server drops it with its database alone, so that an
@@ -32,18 +41,23 @@ class Entry:
 
 
 def list_definitions(
-    database: Database, left_out: Callable[[str], bool] | None = None
+    database: Database,
+    left_out: Callable[[str], bool] | None = None,
+    only: Collection[str] | None = None,
 ) -> dict[str, Definition]:
-    """List the definitions of a database, by name and sorted by name.
+    """List the definitions of a database, or of `only` some names, by name and sorted by name.
 
     Costs a round trip, and one more for each collection that can have indexes. Raises CommandError
     where this user may not see these; a collection that is `left_out` is then listed without any.
     """
-    return {name: entry.definition for name, entry in list_catalog(database, left_out).items()}
+    catalog = list_catalog(database, left_out, only)
+    return {name: entry.definition for name, entry in catalog.items()}
 
 
 def list_catalog(
-    database: Database, left_out: Callable[[str], bool] | None = None
+    database: Database,
+    left_out: Callable[[str], bool] | None = None,
+    only: Collection[str] | None = None,
 ) -> dict[str, Entry]:
     """List the collections, views and time series of a database, by name and sorted by name.
 
@@ -63,6 +77,8 @@ def list_catalog(
         refused: dict[str, driver.OperationFailure] = {}
         for name, entry in sorted(listed.items()):
             if name in SERVER_COLLECTIONS or name.startswith(BUCKETS_PREFIX):
+                continue
+            if only is not None and name not in only:
                 continue
             if name == STORED_FUNCTIONS and not database[name].find_one({}, {"_id": 1}):
                 continue
@@ -105,6 +121,24 @@ def find_uuid(database: Database, definition: Definition) -> bytes | None:
         for entry in database.list_collections(filter={"name": name}):
             return bytes(entry["info"]["uuid"])
     return None
+
+
+def check_can_be_made(database: Database, definitions: Iterable[Definition]) -> None:
+    """Raise RestoreError for collections of kinds that the server cannot make, with the release.
+
+    By its feature compatibility version, where this user may know that. Asks the server only where
+    there is such a kind.
+    https://www.mongodb.com/docs/manual/reference/command/setFeatureCompatibilityVersion/
+    """
+    if not (kinds := find_kinds(definitions)):
+        return
+    version = ask_server(database.client).version
+    name = "featureCompatibilityVersion"
+    with contextlib.suppress(driver.OperationFailure, KeyError, ValueError):
+        reply = database.client.admin.command({"getParameter": 1, name: 1})
+        major, minor = map(int, reply[name]["version"].split("."))
+        version = min(version, (major, minor))
+    check_kinds(kinds, version, f"restore into {describe(database)}")
 
 
 def _list_indexes(database: Database, name: str) -> tuple[bytes, ...]:

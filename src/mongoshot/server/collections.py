@@ -9,12 +9,14 @@ from functools import partial
 from typing import Any
 
 from bson.raw_bson import RawBSONDocument
+from pymongo import WriteConcern
 from pymongo import errors as driver
 from pymongo.client_session import ClientSession
 
 from mongoshot.errors import DatabaseNotFoundError
 from mongoshot.server.catalog import STORED_FUNCTIONS, list_definitions
-from mongoshot.server.connection import RAW, Database, describe, translated
+from mongoshot.server.connection import Database, collection_of, describe, translated
+from mongoshot.server.durability import BY_MAJORITY
 from mongoshot.snapshot.model import (
     BUCKETS_PREFIX,
     SERVER_COLLECTIONS,
@@ -26,11 +28,14 @@ from mongoshot.snapshot.model import (
 _NAMESPACE_EXISTS = 48
 
 
-def live_state(database: Database) -> MemoryState:
-    """Return the state of a database: what its collections are now, documents when read."""
+def live_state(database: Database, only: Names[str] | None = None) -> MemoryState:
+    """Return the state of a database: what its collections are now, documents when read.
+
+    Of `only` these names where they are given.
+    """
     collections = {
         name: Collection(definition, partial(read_chunks, database, definition))
-        for name, definition in list_definitions(database).items()
+        for name, definition in list_definitions(database, only=only).items()
     }
     return MemoryState(describe(database), collections)
 
@@ -50,7 +55,7 @@ def read_chunks(
     if (name := definition.data_name) is None:
         return
     order = "$natural" if definition.capped else "_id"
-    source = database.get_collection(name, codec_options=RAW)
+    source = collection_of(database, name)
     needs = " (buckets of a time series: reading them takes the role backup)"
     with (
         translated(
@@ -90,12 +95,13 @@ def require_database(database: Database) -> None:
 
 def drop(database: Database, name: str) -> None:
     """Drop a collection, view or time series; nothing happens where there is none."""
+    lasting = database.with_options(write_concern=WriteConcern(**BY_MAJORITY))
     with translated(f"drop {database.name}.{name}"):
         if name == STORED_FUNCTIONS:
-            database[name].delete_many({})
-            database[name].drop_indexes()
+            lasting[name].delete_many({})
+            lasting[name].drop_indexes()
         else:
-            database.drop_collection(name)
+            lasting.drop_collection(collection_of(lasting, name))
 
 
 def create(database: Database, definition: Definition) -> None:
@@ -104,7 +110,7 @@ def create(database: Database, definition: Definition) -> None:
         # Nested options go through as the bytes they are.
         options = {**RawBSONDocument(definition.options), **_old_id_index(definition)}
         try:
-            database.command({"create": definition.name, **options})
+            database.command({"create": definition.name, **options, "writeConcern": BY_MAJORITY})
         except driver.OperationFailure as error:
             if definition.name != STORED_FUNCTIONS or error.code != _NAMESPACE_EXISTS:
                 raise
@@ -124,7 +130,8 @@ def create_indexes(database: Database, definition: Definition) -> None:
     wanted = [index for index in specifications if index is not None]
     if wanted:
         with translated(f"create the indexes of {database.name}.{definition.name}"):
-            database.command({"createIndexes": definition.name, "indexes": wanted})
+            command = {"createIndexes": definition.name, "indexes": wanted}
+            database.command({**command, "writeConcern": BY_MAJORITY})
 
 
 def _index_to_create(definition: Definition, index: bytes) -> Mapping[str, Any] | None:
@@ -166,7 +173,9 @@ def count_by_collection(database: Database) -> dict[str, int]:
     with translated(f"count the documents of {describe(database)}"):
         kinds = {entry["name"]: entry["type"] for entry in database.list_collections(nameOnly=True)}
         return {
-            name: 0 if kinds[name] == "view" else database[name].estimated_document_count()
+            name: 0
+            if kinds[name] == "view"
+            else collection_of(database, name).estimated_document_count()
             for name in sorted(kinds)
             if name not in SERVER_COLLECTIONS and not name.startswith(BUCKETS_PREFIX)
         }

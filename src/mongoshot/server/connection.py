@@ -22,7 +22,17 @@ from mongoshot.errors import (
     CommandError,
     ServerError,
     UnreachableError,
+    UnsupportedServerError,
     UsageError,
+)
+from mongoshot.server.requirements import (
+    OLDEST,
+    Server,
+    check_server,
+    name_stranger,
+    read_hello,
+    spelled,
+    too_old,
 )
 from mongoshot.server.urls import is_ambiguous, redact, without_secrets
 
@@ -38,6 +48,7 @@ RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument
 
 # https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
 UNAUTHORIZED, _AUTHENTICATION_FAILED, CAPPED_POSITION_LOST = 13, 18, 136
+_COMMAND_NOT_FOUND, _API_STRICT = 59, 323
 _URL_OPTION = "--db-url or DB_URL"  # that of the server under test
 _LONGEST_NAME = 63  # bytes of a database's name
 
@@ -47,18 +58,46 @@ def connect(url: str, *, option: str = _URL_OPTION) -> Client:
 
     Returns a client with the driver's own defaults, except that it gives up on a silent server
     after 3 s where the URL does not say otherwise. `option` is what errors say to name another URL
-    with. Raises UsageError for a malformed URL, UnreachableError, AuthenticationError.
+    with. Raises UsageError for a malformed URL, UnreachableError, AuthenticationError, and
+    UnsupportedServerError for a server that is too old or no MongoDB.
     """
     if not isinstance(url, str):  # a fixture or a program of the user's may give anything
         raise UsageError(f"a URL is a string like mongodb://host:27017, and not {url!r}")
     client: Client = make_client(pymongo.MongoClient, url, option=option)
     with translated(f"connect to {redact(url)}", url, option=option):
         try:
-            client.admin.command("ping")
+            _ask(client)
         except BaseException:
             client.close()
             raise
     return client
+
+
+def ask_server(client: Client) -> Server:
+    """Ask a server what it is, which takes no right.
+
+    Raises UnsupportedServerError for one that is too old or no MongoDB, and the errors of the
+    connection.
+    """
+    with translated("ask the server who it is"):
+        return _ask(client)
+
+
+def _ask(client: Client) -> Server:
+    build: dict[str, Any] = {}
+    try:
+        told = client.admin.command("hello")
+    except driver.OperationFailure as error:
+        if error.code != _COMMAND_NOT_FOUND:
+            raise
+        told = {}  # before 4.4.2
+    # MongoDB refuses it within the Stable API, and newer releases to who has not logged in.
+    with contextlib.suppress(driver.OperationFailure):
+        build = client.admin.command("buildInfo")
+    reached = sorted(host for host, _ in client.nodes)
+    server = read_hello(told)
+    check_server(server, name_stranger(reached, build), _spelled_addresses(client))
+    return server
 
 
 def _check_credentials(url: str) -> None:
@@ -132,6 +171,19 @@ def default_database(client: Client) -> Database | None:
             return None
 
 
+def collection_of(database: Database, name: str) -> Any:
+    """Return a collection of whatever name the server has it under, its documents as bytes.
+
+    The driver refuses `a.` and `a..b`, which the server takes from others.
+    """
+    try:
+        return database.get_collection(name, codec_options=RAW)
+    except driver.InvalidName:
+        found = database.get_collection("named.below", codec_options=RAW)
+        found._name, found._full_name = name, f"{database.name}.{name}"  # noqa: SLF001 - no other way
+        return found
+
+
 def as_written(database: Database) -> Database:
     """Return a database that is read as it was last written, whatever the URL or the server says.
 
@@ -144,8 +196,12 @@ def as_written(database: Database) -> Database:
 
 def describe(database: Database) -> str:
     """Name a database in a message: `shop on 127.0.0.1:27017`."""
-    hosts = sorted(f"{host}:{port}" if port else host for host, port in database.client.nodes)
-    return f"{database.name} on {','.join(hosts)}" if hosts else database.name
+    hosts = _spelled_addresses(database.client)
+    return f"{database.name} on {hosts}" if hosts else database.name
+
+
+def _spelled_addresses(client: Client) -> str:
+    return ",".join(sorted(f"{host}:{port}" if port else host for host, port in client.nodes))
 
 
 @contextlib.contextmanager
@@ -169,6 +225,8 @@ def translated(
 
 def _translate(error: driver.PyMongoError, doing: str, url: str | None, option: str) -> Exception:
     reason = _one_line(str(error) if url is None else without_secrets(str(error), url))
+    if unsupported := _unsupported(error, doing, reason):
+        return unsupported
     if isinstance(error, driver.ConnectionFailure):
         where = redact(url) if url else "the server"
         embedded = ", or pip install 'mongoshot[mongod]' for an embedded one"
@@ -199,6 +257,36 @@ def _translate(error: driver.PyMongoError, doing: str, url: str | None, option: 
     if isinstance(error, driver.OperationFailure):
         return CommandError(f"cannot {doing}: the server answered: {reason}")
     return ServerError(f"cannot {doing}: {reason}")
+
+
+def _unsupported(error: driver.PyMongoError, doing: str, reason: str) -> Exception | None:
+    """Name what the server or its client is not made for, which the driver says in its own way."""
+    code = error.code if isinstance(error, driver.OperationFailure) else None
+    if "apiVersion parameter is required" in reason:
+        return CommandError(
+            f"cannot {doing}: the server takes only clients that name a version of its API, which"
+            " a URL cannot; type in mongosh: db.adminCommand({setParameter: 1, requireApiVersion:"
+            ' false}), or give the library a client with server_api=ServerApi("1")'
+        )
+    if code == _API_STRICT:
+        return CommandError(
+            f"cannot {doing}: this client is held to the Stable API (strict=True), and the server"
+            f' says: {reason.partition(" Information on")[0]} make it with ServerApi("1") alone'
+        )
+    if code == _COMMAND_NOT_FOUND:
+        return UnsupportedServerError(
+            f"cannot {doing}: the server answered: {reason}; mongoshot needs MongoDB"
+            f" {spelled(OLDEST)} or newer itself, and nothing that stands for it (docs/servers.md)"
+        )
+    if too_new := re.search(r"Server at (\S+) requires wire version .* only supports", reason):
+        return UnsupportedServerError(
+            f"cannot {doing}: {too_new[1]} is newer than this PyMongo ({pymongo.version}) knows;"
+            " type: pip install --upgrade pymongo"
+        )
+    if older := re.search(r"Server at (\S+) reports wire version (\d+), but this", reason):
+        release = read_hello({"maxWireVersion": int(older[2])}).version
+        return too_old(older[1], f"MongoDB {spelled(release)}")
+    return None
 
 
 def _one_line(said: str) -> str:

@@ -13,7 +13,8 @@ from pymongo import errors as driver
 from pymongo.client_session import ClientSession
 
 from mongoshot.errors import CommandError, RestoreError
-from mongoshot.server.connection import RAW, Database, translated
+from mongoshot.server.connection import RAW, Database, collection_of, translated
+from mongoshot.server.durability import BY_MAJORITY
 from mongoshot.snapshot.elements import (
     DECIMAL128,
     DOUBLE,
@@ -36,7 +37,8 @@ _HINTS = {
     _DUPLICATE_KEY: "; give each document a value of its own there",
     _FAILED_VALIDATION: "; the validator of the collection asks for something else",
 }
-#: The server has done it; what a crash would lose, the next restore brings back.
+#: The server has done it. Whether it stays is asked once, at the end (`durability`), by whoever can
+#: tell that some of it was lost.
 _ACKNOWLEDGED = {"w": 1}
 #: Ids asked for at a time, and their bytes: they are one document of at most 16 MiB.
 _MOST_IDS, _MOST_BYTES_OF_IDS = 5_000, 8_000_000
@@ -61,7 +63,7 @@ def find_documents(
 ) -> dict[bytes, bytes]:
     """Read single documents by their ids (as `document_id` gives them), as they are now."""
     name = definition.data_name or definition.name
-    source: Any = database.get_collection(name, codec_options=RAW)
+    source = collection_of(database, name)
     wanted = list(identities)
     found: dict[bytes, bytes] = {}
     with translated(f"read {database.name}.{name}"):
@@ -119,8 +121,9 @@ class Writer:
     """Write documents to a database, all in this thread.
 
     With a session of its own, the oplog tells the writes from everybody else's: it has session and
-    number of retryable writes. The session is never ended: by the driver's pool it would come to
-    somebody who counts from a smaller number, which the server refuses.
+    number of retryable writes. Without one, each write waits for a majority of the servers. The
+    session is never ended: by the driver's pool it would come to somebody who counts from a smaller
+    number, which the server refuses.
     https://github.com/mongodb/specifications/blob/master/source/retryable-writes/retryable-writes.md
     """
 
@@ -241,7 +244,7 @@ class Writer:
             # The driver sends these bytes as a document sequence, without re-encoding.
             _OPERATIONS[verb]: [RawBSONDocument(operation) for operation in operations],
             "ordered": ordered,
-            "writeConcern": _ACKNOWLEDGED,
+            "writeConcern": _ACKNOWLEDGED if self._session is not None else BY_MAJORITY,
         }
         # Only where there is a validator: it takes a right that readWrite does not give.
         if verb != "delete" and (definition.type == "timeseries" or definition.has_validator):

@@ -16,7 +16,7 @@ from typing import Any
 from bson.raw_bson import RawBSONDocument
 
 from mongoshot.errors import CaptureError, NotRepresentableError
-from mongoshot.server.connection import RAW, translated
+from mongoshot.server.connection import collection_of, translated
 from mongoshot.server.documents import one_of
 from mongoshot.server.reading import Reading
 from mongoshot.snapshot.elements import (
@@ -154,7 +154,7 @@ def _find_chunks(
     limit: int | None,
     fields: Iterable[str] | None,
 ) -> Iterator[bytes]:
-    source = reading.database.get_collection(definition.name, codec_options=RAW)
+    source = collection_of(reading.database, definition.name)
     options: dict[str, Any] = {"session": None if definition.capped else reading.session}
     if fields is not None:
         options["projection"] = _projection(fields)
@@ -169,7 +169,7 @@ def _find_chunks(
         translated(f"choose documents of {reading.database.name}.{definition.name}"),
         contextlib.closing(source.find_raw_batches(RawBSONDocument(query), **options)) as cursor,
     ):
-        chunks: Iterator[bytes] = cursor  # type: ignore[assignment]
+        chunks: Iterator[bytes] = cursor
         for chunk in chunks:
             yield chunk
             if pace.pause:
@@ -203,5 +203,5 @@ def _batches(values: Iterable[bytes], most: int) -> Iterator[list[bytes]]:
 def count(reading: Reading, definition: Definition, query: bytes) -> int:
     """Count the documents that match a query, a BSON document; about as they are now."""
     with translated(f"count documents of {reading.database.name}.{definition.name}"):
-        source = reading.database[definition.name]
-        return source.count_documents(RawBSONDocument(query))
+        source = collection_of(reading.database, definition.name)
+        return int(source.count_documents(RawBSONDocument(query)))

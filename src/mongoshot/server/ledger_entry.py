@@ -67,8 +67,8 @@ class Lease:
 class Left:
     """Say what a database held when the last one who had it was done, at `at`.
 
-    What somebody writes to it behind `point` of the oplog, or rather behind `settled`, as processes
-    take a moment to end, is somebody else's. Where no oplog can be read, `hashes` are those of the
+    What somebody writes to it behind `settled` in the oplog is somebody else's; `point`, an entry
+    up to it, shows that the oplog reaches back. Where none can be read, `hashes` are those of the
     collections. `documents` and `bytes` are how many there were, and how large.
     """
 

@@ -48,7 +48,7 @@ def left_by_killed(lease: Lease) -> Left | None:
         return None
     # The oplog counts whole seconds; what came in the same one may be that run's.
     end = Timestamp(calendar.timegm(lease.expires.utctimetuple()) + 1, 0)
-    return Left(lease.expires, end, end)
+    return Left(lease.expires, settled=end)
 
 
 def written_since(database: Database, left: Left) -> str | None:
@@ -58,11 +58,12 @@ def written_since(database: Database, left: Left) -> str | None:
     cannot be known, as everything that tells is gone, it says nothing.
     """
     database = as_written(database)
-    if left.point is None or left.settled is None:
+    if left.settled is None:
         return _differs(database, left)
     try:
         tracker = OplogTracker(database)
-        late = tracker.writes_since(left.point, Moment(left.settled, left.at))
+        point = left.point or tracker.newest_until(left.settled)
+        late = tracker.writes_since(point, Moment(left.settled, left.at)) if point else None
     except CommandError:
         late = None
     if late is None:

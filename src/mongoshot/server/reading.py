@@ -16,10 +16,17 @@ from pymongo.errors import OperationFailure
 from mongoshot.errors import CommandError
 from mongoshot.server.catalog import list_definitions
 from mongoshot.server.collections import read_chunks
-from mongoshot.server.connection import UNAUTHORIZED, Database, describe, translated
+from mongoshot.server.connection import (
+    UNAUTHORIZED,
+    Database,
+    ask_server,
+    collection_of,
+    describe,
+    translated,
+)
+from mongoshot.server.requirements import ONE_POINT_IN_TIME
 from mongoshot.snapshot.model import Collection, Definition, MemoryState
 
-_WIRE_VERSION_5_0 = 13
 # https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
 _SNAPSHOT_TOO_OLD, _SNAPSHOT_UNAVAILABLE = 239, 246
 
@@ -77,11 +84,10 @@ def open_reading(
     read; they are listed all the same.
     """
     client, pace = database.client, pace or Pace()
+    server = ask_server(client)
     with translated(f"read {describe(database)}"):
-        hello = client.admin.command("hello")
         version = client.server_info()["version"]
-    clustered = "setName" in hello or hello.get("msg") == "isdbgrid"
-    if not clustered or hello["maxWireVersion"] < _WIRE_VERSION_5_0:
+    if ONE_POINT_IN_TIME.lacking(server):
         state = _state(database, list_definitions(database, left_out), None, pace)
         yield Reading(database, state, version, pace=pace)
         return
@@ -109,7 +115,7 @@ def _begin(
             session = stack.enter_context(client.start_session(snapshot=True))
             # The first read decides on the time; who may not read that may read something else.
             with contextlib.suppress(OperationFailure):
-                database[first].find_one({}, {"_id": 1}, session=session)
+                collection_of(database, first).find_one({}, {"_id": 1}, session=session)
             at = _time_of(session)
             if now is None or at is None or at >= now:
                 return database, session

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pymongo.client_session import ClientSession
 
-from mongoshot.server.connection import RAW, Database, translated
+from mongoshot.server.connection import Database, collection_of, translated
 from mongoshot.snapshot.elements import split_documents
 from mongoshot.snapshot.model import Definition
 
@@ -23,13 +23,13 @@ def sample_documents(
     """
     if definition.type == "view":
         return
-    source = database.get_collection(definition.name, codec_options=RAW)
+    source = collection_of(database, definition.name)
     session = None if definition.capped else session
 
     def read(direction: int, most: int) -> list[bytes]:
         order = [] if definition.type == "timeseries" else [("_id", direction)]
         with source.find_raw_batches(sort=order, limit=most, session=session) as cursor:
-            chunks: Iterator[bytes] = cursor  # type: ignore[assignment]
+            chunks: Iterator[bytes] = cursor
             return [document for chunk in chunks for document in split_documents(chunk)]
 
     with translated(f"read {database.name}.{definition.name}"):

@@ -8,7 +8,7 @@ from typing import Any
 
 from pymongo.errors import OperationFailure
 
-from mongoshot.server.connection import Database, translated
+from mongoshot.server.connection import Database, collection_of, translated
 from mongoshot.snapshot.model import Definition
 
 
@@ -48,7 +48,7 @@ def _weigh(database: Database, name: str) -> Weight:
         {"$group": {"_id": None, "n": {"$sum": "$n"}, "size": {"$sum": "$size"}}},
     ]
     try:
-        [found] = database[name].aggregate(stages)
+        [found] = collection_of(database, name).aggregate(stages)
     except (OperationFailure, ValueError):  # not allowed to, or dropped meanwhile
         return Weight(None, None)
     return Weight(found["n"], found["size"])

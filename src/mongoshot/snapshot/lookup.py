@@ -19,7 +19,6 @@ import itertools
 import mmap
 import struct
 import sys
-import tempfile
 import weakref
 import zlib
 from array import array
@@ -36,6 +35,7 @@ from mongoshot.snapshot.cache import Cache, Stamp
 from mongoshot.snapshot.directory import bson_chunks, reading
 from mongoshot.snapshot.elements import STRING, document_at, document_id, split_documents
 from mongoshot.snapshot.model import CHUNK_SIZE, Collection
+from mongoshot.snapshot.spool import Scratch
 
 #: Bytes of documents up to which a collection that lies in no BSON file is kept in memory.
 _SPOOLED = 1 << 20
@@ -109,6 +109,17 @@ class DocumentIndex:
         Raises SnapshotDamagedError where their file was written to since it was opened.
         """
         located = sorted(self._locate(identities), key=lambda found: found[1])
+        return {identity: document for identity, _, document in located}
+
+    def find_up_to(self, most: int, identities: Iterable[bytes]) -> dict[bytes, bytes] | None:
+        """Return what `find` does, or None where that is more than `most` bytes of documents."""
+        size, located = 0, []
+        for found in self._locate(identities):
+            size += len(found[2])
+            if size > most:
+                return None
+            located.append(found)
+        located.sort(key=lambda found: found[1])
         return {identity: document for identity, _, document in located}
 
     def from_first(self, identities: Iterable[bytes], at_most: int) -> dict[bytes, bytes] | None:
@@ -194,7 +205,7 @@ def _open(collection: Collection, cache: Cache) -> tuple[_Source, Iterator[bytes
         return source, source.chunks(0)
     if digest is not None and (kept := _open_kept(cache, digest)) is not None:
         return _Source(kept, f"{digest}.bson in the cache"), None
-    spool = tempfile.SpooledTemporaryFile(_SPOOLED)  # noqa: SIM115 - closed with the index
+    spool = Scratch(_SPOOLED)
     return _Source(spool, "a temporary file"), _spooled(collection, spool, cache)
 
 

@@ -8,7 +8,6 @@ import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 import psutil
 
@@ -19,6 +18,7 @@ from mongoshot.errors import (
     SnapshotExistsError,
     SnapshotNotFoundError,
 )
+from mongoshot.files import make_directory, sync, sync_directory
 from mongoshot.snapshot.directory import Snapshot
 from mongoshot.snapshot.left_over import left_over
 from mongoshot.snapshot.manifest import (
@@ -90,7 +90,7 @@ def aside_of(path: Path, *, private: bool = False) -> Iterator[Path]:
     Its owner alone may read it where that holds for what is at `path`, or, where nothing is, it is
     to be `private`. Removes what killed writers of this name have left.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(path.parent)
     _remove_left_over(path)
     aside = path.parent / f".{path.name}.{os.getpid()}.partial"
     aside.mkdir(mode=0o700 if is_private(path, private) else 0o777)
@@ -144,26 +144,54 @@ def _put_in_place(aside: Path, path: Path, existing: Snapshot | None) -> None:
     """Swap the new directory in; the next load heals a swap that was killed half-way."""
     if not path.exists() or not any(path.iterdir()):
         aside.replace(path)
-        sync_directory(path.parent)
+        with _or_back(path, aside):
+            sync_directory(path.parent)
         return
     for entry in path.iterdir():
         # A README or notes that somebody keeps there are not ours to drop.
         if not _is_ours(entry, existing) and not (aside / entry.name).exists():
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.copytree(entry, aside / entry.name, symlinks=True)
-            else:
-                shutil.copy2(entry, aside / entry.name, follow_symlinks=False)
+            _copy(entry, aside / entry.name)
+    sync_directory(aside)
     replaced = path.parent / f".{path.name}.{os.getpid()}.replaced"
     path.rename(replaced)
-    try:
+    with _or_back(replaced, path):
         aside.rename(path)
+        with _or_back(path, aside):
+            sync_directory(path.parent)
+    # Half removed it must not be healed back, so that it loses its name before its files. Where
+    # that cannot be, it lies there until the next writer of this name.
+    with contextlib.suppress(OSError):
+        replaced.rename(aside)
+
+
+@contextlib.contextmanager
+def _or_back(now: Path, before: Path) -> Iterator[None]:
+    """Give a directory the name back that it had, where what comes next goes wrong."""
+    try:
+        yield
     except BaseException:
         with contextlib.suppress(OSError):
-            replaced.rename(path)
+            now.rename(before)
         raise
-    sync_directory(path.parent)
-    # Half removed it must not be healed back, so that it loses its name before its files.
-    replaced.rename(aside)
+
+
+def _copy(entry: Path, to: Path) -> None:
+    """Copy a file or a directory that somebody keeps in a snapshot's; it is on the disk then."""
+    if entry.is_symlink() or not entry.is_dir():
+        copy_synced(entry, to)
+        return
+    shutil.copytree(entry, to, symlinks=True, copy_function=copy_synced)
+    for directory in (to, *(each for each in to.rglob("*") if each.is_dir())):
+        if not directory.is_symlink():
+            sync_directory(directory)
+
+
+def copy_synced(entry: str | Path, to: str | Path) -> None:
+    """Copy a file, or a link as one, with its times and mode; it is on the disk on return."""
+    shutil.copy2(entry, to, follow_symlinks=False)
+    if not Path(to).is_symlink() and os.name != "nt":  # which syncs only what was opened to write
+        with Path(to).open("rb") as file:
+            os.fsync(file.fileno())
 
 
 def _is_ours(entry: Path, existing: Snapshot | None) -> bool:
@@ -187,23 +215,6 @@ def write_synced(path: Path, data: bytes) -> None:
     with path.open("wb") as file:
         file.write(data)
         sync(file)
-
-
-def sync(file: BinaryIO) -> None:
-    """Wait until a file is on the disk."""
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def sync_directory(path: Path) -> None:
-    """Wait until the names in a directory are on the disk."""
-    # A rename is durable once its directory is; Windows has no such handle and needs none.
-    with contextlib.suppress(PermissionError):
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 @contextlib.contextmanager

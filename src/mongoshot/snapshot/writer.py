@@ -7,7 +7,6 @@ import dataclasses
 import hashlib
 import itertools
 import shlex
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple, get_args
@@ -18,6 +17,7 @@ from mongoshot.errors import (
     SnapshotTooLargeError,
     UsageError,
 )
+from mongoshot.files import sync
 from mongoshot.snapshot.directory import Snapshot
 from mongoshot.snapshot.elements import count_documents, document_id, split_documents
 from mongoshot.snapshot.encoding import readable, to_extended_json
@@ -33,8 +33,8 @@ from mongoshot.snapshot.placing import (
     aside_of,
     check_target,
     commit,
+    copy_synced,
     number_revision,
-    sync,
     translated,
     write_synced,
 )
@@ -91,7 +91,7 @@ def write_snapshot(
         origin = origin() if callable(origin) else origin
         recording = None
         if recording_of is not None and (recording := recording_of.manifest.recording):
-            shutil.copyfile(recording_of.path / recording.name, aside / recording.name)
+            copy_synced(recording_of.path / recording.name, aside / recording.name)
         manifest = dataclasses.replace(
             number_revision(path.name, existing, origin, files), recording=recording
         )

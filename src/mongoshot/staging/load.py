@@ -10,16 +10,23 @@ from collections.abc import Iterable, Iterator
 
 from bson.timestamp import Timestamp
 
-from mongoshot.errors import CommandError
-from mongoshot.server.catalog import Entry, find_uuid, list_catalog, list_definitions
+from mongoshot.errors import CommandError, RestoreError
+from mongoshot.server.catalog import (
+    Entry,
+    check_can_be_made,
+    find_uuid,
+    list_catalog,
+    list_definitions,
+)
 from mongoshot.server.collections import create, create_indexes, drop
-from mongoshot.server.connection import Database
+from mongoshot.server.connection import Database, describe
 from mongoshot.server.documents import Writer
+from mongoshot.server.durability import confirm
 from mongoshot.server.lease import Leases
 from mongoshot.server.ledger import write_baseline
 from mongoshot.server.ledger_entry import Baseline
 from mongoshot.server.ownership import claim
-from mongoshot.server.tracking.window import Catalog
+from mongoshot.server.tracking.window import Catalog, Point, Tracker
 from mongoshot.snapshot.model import (
     Collection,
     Definition,
@@ -56,6 +63,7 @@ def load(
     """
     scenario.verify()
     definitions = {name: c.definition for name, c in scenario.collections.items()}
+    check_can_be_made(database, definitions.values())
     if not claimed:
         claim(database, allowed_hosts, leases=leases)
     write_baseline(database, Baseline(scenario.digest, scenario.label, complete=False))
@@ -77,7 +85,7 @@ def as_listed(catalog: Catalog, database: Database) -> dict[str, Entry]:
 
     One that has other indexes was changed by another program since, and stays as it was.
     """
-    there = list_catalog(database)
+    there = list_catalog(database, only=catalog)
     return {
         name: there[name] if name in there and _is_the_same(entry, there[name]) else entry
         for name, entry in catalog.items()
@@ -95,6 +103,19 @@ def complete_baseline(scenario: Scenario, catalog: Catalog, point: Timestamp | N
     """Say that what was not touched since `point` is as in the scenario."""
     uuids = {name: entry.uuid for name, entry in catalog.items() if entry.uuid}
     return Baseline(scenario.digest, scenario.label, True, uuids, point)
+
+
+def check_kept(database: Database, tracker: Tracker, since: Point) -> None:
+    """Raise RestoreError unless what was written since a point is there, and will be.
+
+    To be called before anybody is told that a database is complete.
+    """
+    confirm(database)
+    if reason := tracker.lost_since(since):
+        raise RestoreError(
+            f"{describe(database)} is not complete: {reason}; the ledger says so, and the next"
+            " restore, or test, starts over"
+        )
 
 
 def drop_all(database: Database, definitions: Iterable[Definition]) -> None:

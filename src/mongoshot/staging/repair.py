@@ -28,10 +28,12 @@ from mongoshot.server.tracking.window import (
 from mongoshot.snapshot.elements import document_id
 from mongoshot.snapshot.lookup import DocumentIndex
 from mongoshot.snapshot.model import Collection, Definition, Scenario, in_creation_order
-from mongoshot.staging.load import as_listed, complete_baseline, drop_all, fill
+from mongoshot.staging.load import as_listed, check_kept, complete_baseline, drop_all, fill
 
 #: Touched documents of one collection from which it is reloaded whole.
 MOST_DOCUMENTS = 10_000
+#: Bytes of them from which on it is, too: they are held in memory, as a loaded collection is not.
+_MOST_BYTES = 64 << 20
 #: Documents of a collection that may be written again so that one comes back to its place: these
 #: take a server about two milliseconds.
 _FEW_DOCUMENTS = 100
@@ -103,21 +105,23 @@ class Repair:
                 reloads[name] = f"more than {MOST_DOCUMENTS:,} of its documents were touched"
                 continue
             self._owed[name] = set(identities)
-            count = self._put_back(name, identities, window.displaced.get(name, set()))
-            if count is None:
-                reloads[name] = "the natural order of many of its documents was changed"
+            done = self._put_back(name, identities, window.displaced.get(name, set()))
+            if isinstance(done, str):
+                reloads[name] = done
                 continue
-            written += count
+            written += done
             del self._owed[name]
         if reloads:
             written += self._reload(reloads, window)
         return written, reloads
 
-    def _put_back(self, name: str, identities: set[bytes], displaced: set[bytes]) -> int | None:
-        """Put documents back and return how many; None where the collection has to be reloaded."""
+    def _put_back(self, name: str, identities: set[bytes], displaced: set[bytes]) -> int | str:
+        """Put documents back and return how many, or why the collection has to be reloaded."""
         definition = self.catalog[name].definition
         original = self.original(name)
-        pristine = original.find(identities)
+        pristine = original.find_up_to(_MOST_BYTES, identities)
+        if pristine is None:
+            return f"more than {_MOST_BYTES >> 20} MiB of its documents were touched"
         if self._tracker.writer is None:
             there = find_documents(self._database, definition, identities)
             identities = {i for i in identities if there.get(i) != pristine.get(i)}
@@ -131,7 +135,7 @@ class Repair:
             return len(pristine)
         behind = original.from_first(inserted, MOST_DOCUMENTS)
         if behind is None:
-            return None
+            return "the natural order of many of its documents was changed"
         if list(behind) != inserted:
             self._owed[name] |= behind.keys()
             self._writer.remove(definition, behind)
@@ -176,6 +180,7 @@ class Repair:
             self.catalog[definition.name] = Entry(definition, uuid)
         self._owed = {name: ids for name, ids in self._owed.items() if name not in reloads}
         self.catalog |= as_listed({name: self.catalog[name] for name in wanted}, self._database)
+        check_kept(self._database, self._tracker, window.until)
         write_baseline(self._database, complete_baseline(self._scenario, self.catalog, point))
         return documents
 

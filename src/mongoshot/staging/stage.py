@@ -110,7 +110,7 @@ class Stage:
             staged.before_reset = self._leases.check  # a test may reset it, too
         else:
             report = staged.reset()
-            self.statistics.add_reset(report)
+            self.statistics.add_reset(report, self._last_test.get(names, ""))
             self._note_late(names, report.late)
         if self._verify:
             staged.verify()

@@ -23,6 +23,7 @@ from mongoshot.server.catalog import Entry, list_uuids
 from mongoshot.server.collections import live_state
 from mongoshot.server.connection import Database, as_written, describe
 from mongoshot.server.documents import find_documents
+from mongoshot.server.durability import confirm
 from mongoshot.server.lease import Leases
 from mongoshot.server.ledger import advance_baseline, read_baseline, write_baseline
 from mongoshot.server.left import take_left
@@ -51,7 +52,7 @@ from mongoshot.snapshot.overlay import with_others
 from mongoshot.snapshot.spool import spooled
 from mongoshot.staging.clock import Clock, Span
 from mongoshot.staging.furnished import furnished
-from mongoshot.staging.load import complete_baseline, load
+from mongoshot.staging.load import check_kept, complete_baseline, load
 from mongoshot.staging.repair import MOST_DOCUMENTS, Repair
 
 #: Times that a reset begins again because another program writes to what it puts back.
@@ -175,7 +176,11 @@ class Staged:
             self._proof = take_fingerprint(self._database)
 
     def complete(self, *, verifiable: bool) -> None:
-        """Enter the restore in the ledger as complete; take the fingerprint for `verify`."""
+        """Enter the restore in the ledger as complete; take the fingerprint for `verify`.
+
+        Raises RestoreError where the server may have lost what was written meanwhile.
+        """
+        check_kept(self._database, self._tracker, self._since)
         baseline = complete_baseline(self.scenario, self._repair.catalog, self._ledger_point())
         write_baseline(self.database, baseline)
         self._proof = take_fingerprint(self._database) if verifiable else None
@@ -197,8 +202,12 @@ class Staged:
         What comes within `settling` seconds is still of those who did; what comes later is somebody
         else's, whom the next restore refuses to overwrite.
         """
+        point = self._ledger_point()
+        confirm(self._database)
+        if point is not None and self._tracker.lost_since(point):
+            point = None  # what the last reset put right may be gone: the next run loads all
         left = take_left(self.database, settling)
-        advance_baseline(self.database, self._ledger_point(), list_uuids(self.database), left)
+        advance_baseline(self.database, point, list_uuids(self.database), left)
 
     def _ledger_point(self) -> Timestamp | None:
         return self._since if isinstance(self._since, Timestamp) else None
@@ -213,7 +222,7 @@ class Staged:
         # Many documents are kept on disk, as their collection.
         many = [name for name, ids in window.documents.items() if len(ids) > MOST_DOCUMENTS]
         whole = [*window.collections, *many]
-        live = live_state(self._database).collections if whole else {}
+        live = live_state(self._database, whole).collections if whole else {}
         documents: dict[str, dict[bytes, bytes | None]] = {}
         for name, identities in window.documents.items():
             if name not in many:
@@ -226,14 +235,16 @@ class Staged:
         """Tell what has happened to the database since the mark; falsy where nothing has."""
         mark = self._mark
         window = self._tracker.touched_since(mark.point, mark.catalog)
-        live = live_state(self._database).collections if window.collections else {}
+        live = (
+            live_state(self._database, window.collections).collections if window.collections else {}
+        )
         found: dict[str, CollectionDifference | None] = {}
         for name in window.collections:
             found[name] = compare_collections(self._at_mark(name), live.get(name))
         for name, identities in window.documents.items():
             if name in mark.collections:
                 # Touched before the mark in a way that only the whole collection could tell.
-                now = live_state(self._database).collections.get(name)
+                now = live_state(self._database, [name]).collections.get(name)
                 found[name] = compare_collections(mark.collections[name], now)
             else:
                 found[name] = self._compare_documents(name, identities)
@@ -284,7 +295,7 @@ class Staged:
             )
 
     def _what_differs(self, names: list[str]) -> str:
-        live = live_state(self._database).collections
+        live = live_state(self._database, names).collections
         expected, found = (
             MemoryState(label, {name: state[name] for name in names if name in state})
             for label, state in (

@@ -373,3 +373,58 @@ def test_a_server_runs_until_it_is_stopped(
     assert err == "until Ctrl-C; its data goes with it\nstopped\n"
     assert list(temporary.iterdir()) == []
     assert processes_with(str(temporary)) == []
+
+
+def test_a_server_whose_mongod_ends(tmp_path: Path, environment: dict[str, str]) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    with subprocess.Popen(
+        [sys.executable, "-m", "mongoshot", "server"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        env=environment | {"TMPDIR": str(temporary)},
+    ) as server:
+        assert server.stdout is not None
+        client: Client = pymongo.MongoClient(server.stdout.readline().strip())
+        with client:
+            mongod = client.admin.command("serverStatus")["pid"]
+        os.kill(mongod, signal.SIGKILL)
+        _out, err = server.communicate(timeout=30)
+
+    assert server.returncode == 2
+    assert err.splitlines()[1:] == [
+        "mongoshot: mongod has ended, and its data with it: ended by SIGKILL; start it again"
+    ]
+    assert list(temporary.iterdir()) == []
+
+
+#: Sends itself Ctrl-C when the command line is about to be loaded, or its first module is run.
+_INTERRUPTED_EARLY = """
+import os, runpy, signal, sys
+
+def hook(event, arguments):
+    if event == "import" and arguments[0] == sys.argv[1]:
+        sys.argv[1] = ""
+        os.kill(os.getpid(), signal.SIGINT)
+
+sys.addaudithook(hook)
+runpy.run_module("mongoshot", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("module", ["mongoshot.cli", "click", "mongoshot.cli.review"])
+def test_ctrl_c_while_the_command_line_is_loaded(
+    module: str, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _INTERRUPTED_EARLY, module],
+        check=False,
+        capture_output=True,
+        encoding="utf-8",
+        cwd=tmp_path,
+        env=environment,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "mongoshot: interrupted\n"

@@ -76,3 +76,40 @@ def test_late_writes_name_the_test() -> None:
     assert describe_late(LateWrites("shop.orders", 2, 1.5), "test_pay") == (
         "2 writes to shop.orders, the first 1.5 s after test_pay ended"
     )
+
+
+def test_a_slow_reset_is_told_with_the_reason_and_what_to_do() -> None:
+    statistics = Statistics()
+    statistics.add_reset(report(0.9), "test_quick")
+    statistics.add_reset(report(1.5), "test_writes")
+    statistics.add_reset(
+        report(7, orders="it was emptied", events="it was emptied"), "test_empties"
+    )
+    statistics.add_reset(ResetReport("fingerprints", 0, (), 2.0))
+
+    assert statistics.lines()[3:] == [
+        "a reset after test_empties took 7.0 s, as orders and 1 other had to be loaded whole: let"
+        " it write less, or give it a scenario of its own that is smaller",
+        "a reset took 2.0 s: this server keeps no trace of writes, and reads all it has; a replica"
+        " set of one resets what was touched, and nothing else",
+        "a reset after test_writes took 1.5 s, for 3 documents: let it write less, or less at a"
+        " time",
+    ]
+
+
+def test_a_slow_load_is_told_with_what_to_do() -> None:
+    assert len(Statistics(loads=[4.9]).lines()) == 1
+    [_, told] = Statistics(loads=[0.1, 19.1]).lines()
+    assert told.startswith("a load took 19.1 s: a smaller scenario loads sooner, and a replica set")
+
+
+def test_slow_resets_of_workers_come_slowest_first() -> None:
+    one, two, both = Statistics(), Statistics(), Statistics()
+    one.add_reset(report(1.5), "test_a")
+    two.add_reset(report(2.5), "test_b")
+    for each in (one, two):
+        both.merge(each.to_dict())
+    assert [line[:24] for line in both.lines()[1:]] == [
+        "a reset after test_b too",
+        "a reset after test_a too",
+    ]

@@ -8,7 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mongoshot.errors import UsageError
-from mongoshot.files import write_whole
+from mongoshot.files import (
+    make_directory,
+    name_aside,
+    remove_aside,
+    sync,
+    sync_directory,
+    write_whole,
+)
 
 VARIABLE = "MONGOSHOT_MASKING_KEY"
 
@@ -77,16 +84,15 @@ def _read(path: Path) -> str:
 
 def _make(path: Path) -> None:
     """Make a key, unless another process is faster."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(path.parent)
     ignore = path.with_name(".gitignore")
     if not ignore.exists():
         write_whole(ignore, _IGNORE, durable=False)
-    aside = path.with_name(f".{os.urandom(8).hex()}.partial")
+    aside = name_aside(path)
     try:
         with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(os.urandom(32).hex() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+            sync(file)
         try:
             os.link(aside, path)
         except FileExistsError:
@@ -94,5 +100,7 @@ def _make(path: Path) -> None:
         except OSError:  # a file system without links
             if not path.exists():
                 aside.replace(path)
+        # Before the first snapshot whose masked values nobody could make again without it.
+        sync_directory(path.parent)
     finally:
-        aside.unlink(missing_ok=True)
+        remove_aside(aside)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import shlex
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
@@ -30,6 +29,7 @@ from mongoshot.snapshot.elements import document_at, document_id, split_document
 from mongoshot.snapshot.model import Collection, Definition, join_documents
 from mongoshot.snapshot.order import in_order
 from mongoshot.snapshot.profile import Profile
+from mongoshot.snapshot.spool import Scratch
 
 #: Documents of each collection that are looked at for hints, and of each chunk behind those.
 _LOOKED_AT = 1000
@@ -318,7 +318,7 @@ def _found(document: bytes, position: int, hits: list[Hit], plan: Plan, findings
 
 
 def _sorted_by_id(chunks: Iterator[bytes], plan: Plan, findings: Findings) -> Iterator[bytes]:
-    with tempfile.SpooledTemporaryFile(_SPOOLED) as file:
+    with Scratch(_SPOOLED) as file:
         places: dict[bytes, tuple[int, int]] = {}
         position = 0
         for chunk in chunks:

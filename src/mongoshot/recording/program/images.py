@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from mongoshot.snapshot.lookup import DocumentIndex
 from mongoshot.snapshot.model import Definition
+from mongoshot.snapshot.spool import Scratch
 
 #: Bytes of documents up to which they are kept in memory.
 _SPOOLED = 8 << 20
@@ -22,7 +22,7 @@ class Images:
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._file = tempfile.SpooledTemporaryFile(_SPOOLED)  # noqa: SIM115 - see finalize
+        self._file = Scratch(_SPOOLED)
         weakref.finalize(self, self._file.close)
         self._end = 0
 

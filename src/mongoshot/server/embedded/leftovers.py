@@ -36,6 +36,7 @@ JOIN_LOCK = "join.lock"
 _OWNER = "owner.json"
 _MEETING_LAYOUT = frozenset({JOIN_LOCK, _OWNER, POINTER})
 _SERVER_NAME = re.compile(r"mongoshot-[a-z0-9_]{8}")  # as tempfile.mkdtemp makes them
+_DEMO_NAME = re.compile(r"mongoshot-demo-([0-9]{1,9})-[a-z0-9_]{8}")
 _MEETING_NAME = re.compile(r"mongoshot-run-[0-9a-f]{16}")
 _NEWBORN = 60.0  # seconds in which a directory may still lack what its supervisor will write
 # What a sweep meets in a directory that is gone, or shut, or holds something else than it should.
@@ -83,8 +84,15 @@ def meeting_directory(run: str, owner: Owner) -> Path:
     return path
 
 
+def demo_prefix() -> str:
+    """Return how the name of a demo's directory begins, by which a sweep knows it."""
+    return f"{PREFIX}demo-{os.getpid()}-"
+
+
 def sweep() -> None:
     """Remove what earlier runs left: directories without a supervisor, and the mongod on them.
+
+    So go the files of demos that were killed.
 
     Never raises: a directory that cannot be removed now is for the next start.
     """
@@ -95,7 +103,9 @@ def sweep() -> None:
                 end_server(path)
     for path in paths:
         with contextlib.suppress(*_UNSWEPT):
-            if _MEETING_NAME.fullmatch(path.name) and _is_left_meeting(path):
+            if (_MEETING_NAME.fullmatch(path.name) and _is_left_meeting(path)) or (
+                (match := _DEMO_NAME.fullmatch(path.name)) and _is_left_demo(path, int(match[1]))
+            ):
                 shutil.rmtree(path, ignore_errors=True)
 
 
@@ -129,6 +139,13 @@ def _is_left_meeting(path: Path) -> bool:
     if owner is None:
         return _age(path) > _NEWBORN
     return find_owner(*owner) is None
+
+
+def _is_left_demo(path: Path, pid: int) -> bool:
+    import psutil
+
+    # A demo takes seconds; its pid means nothing in another container with the same /tmp.
+    return _is_private(path) and _age(path) > _NEWBORN and not psutil.pid_exists(pid)
 
 
 def _is_private(path: Path) -> bool:

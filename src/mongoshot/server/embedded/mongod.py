@@ -24,7 +24,12 @@ from mongoshot.server.embedded.leftovers import (
     meeting_directory,
     sweep,
 )
-from mongoshot.server.embedded.readiness import READY_WITHIN, PortTakenError, await_primary
+from mongoshot.server.embedded.readiness import (
+    READY_WITHIN,
+    PortTakenError,
+    await_primary,
+    check_running,
+)
 from mongoshot.server.embedded.supervisor import ORDER, POINTER, Order, end_server, read_json
 
 if TYPE_CHECKING:
@@ -63,6 +68,10 @@ class EmbeddedMongod:
         end_server(self.directory)
         if order is not None and order["meeting"] is not None:
             shutil.rmtree(order["meeting"], ignore_errors=True)
+
+    def check(self) -> None:
+        """Raise MongodFailedError, with what its log says, where the server has ended."""
+        check_running(self.directory)
 
     def __enter__(self) -> Self:
         return self

@@ -55,6 +55,20 @@ def await_primary(directory: Path) -> tuple[int, int]:
     return _living_mongod(directory), port
 
 
+def check_running(directory: Path) -> None:
+    """Raise MongodFailedError where the mongod of a directory, or what watches it, has ended."""
+    record: Record | None = read_json(directory / RECORD)
+    if record is None:
+        raise MongodFailedError(
+            f"mongod was stopped from elsewhere: {directory} is gone; start it again"
+        )
+    if record["exit"] is not None:
+        said = _telling_line(directory / LOG, record["exit"])
+        raise MongodFailedError(f"mongod has ended, and its data with it: {said}; start it again")
+    if find_process(record["supervisor"], str(directory)) is None:
+        raise MongodFailedError("mongod has ended, as its supervisor was killed; start it again")
+
+
 def _living_mongod(directory: Path) -> int:
     """Return mongod's pid.
 

@@ -15,11 +15,10 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import ReadPreference
 from pymongo.read_concern import ReadConcern
 
-from mongoshot.errors import CommandError
-from mongoshot.server.connection import RAW, Database, describe, translated
+from mongoshot.server.connection import RAW, Database, ask_server, describe, translated
+from mongoshot.server.requirements import WATCH, WATCH_COMMANDS, require
 from mongoshot.snapshot.elements import DOCUMENT, iterate_elements
 
-_WIRE_VERSION_6_0 = 17
 #: Milliseconds that the server waits for a change before it answers that there was none.
 _WAIT = 500
 
@@ -50,16 +49,16 @@ def watch_changes(
     `ready` is called when none will be missed. Commands are told by MongoDB 6.0 and newer. Ends
     when the database is dropped. Raises CommandError on a standalone server, which has no stream.
     """
-    with translated(f"watch {describe(database)}"):
-        hello = database.client.admin.command("hello")
-    if "setName" not in hello and hello.get("msg") != "isdbgrid":
-        raise CommandError(
-            f"cannot watch {describe(database)}: it is on a standalone server, which tells nobody"
-            " what is written; start that as a replica set of one, or use one of your own:"
-            " mongoshot server"
-        )
+    server = ask_server(database.client)
+    require(
+        WATCH,
+        server,
+        f"watch {describe(database)}",
+        "a standalone server tells nobody what is written: start it as a replica set of one, or use"
+        " one of your own: mongoshot server",
+    )
     options: dict[str, Any] = {"max_await_time_ms": _WAIT}
-    if hello["maxWireVersion"] >= _WIRE_VERSION_6_0:
+    if not WATCH_COMMANDS.lacking(server):
         options["show_expanded_events"] = True
     source: Any = database.with_options(
         codec_options=RAW,

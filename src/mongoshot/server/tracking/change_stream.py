@@ -142,6 +142,10 @@ class ChangeStreamTracker:
         self._begins = max(self._begins, window.until)
         return window.until
 
+    def lost_since(self, since: Point) -> str | None:  # noqa: ARG002 - the others need it
+        """Return None: who has no writer of its own waits for a majority with each write."""
+        return None
+
     def _clock(self) -> Timestamp:
         """Return a time that is not earlier than any write that was acknowledged."""
         newest: Timestamp | None

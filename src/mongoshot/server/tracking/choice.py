@@ -5,7 +5,12 @@ from __future__ import annotations
 import contextlib
 
 from mongoshot.errors import CommandError
-from mongoshot.server.connection import Database, as_written, describe, translated
+from mongoshot.server.connection import Database, as_written, ask_server, describe
+from mongoshot.server.requirements import (
+    RESET_BY_CHANGE_STREAM,
+    RESET_BY_FINGERPRINTS,
+    RESET_BY_OPLOG,
+)
 from mongoshot.server.tracking.change_stream import ChangeStreamTracker
 from mongoshot.server.tracking.fingerprints import FingerprintTracker
 from mongoshot.server.tracking.oplog import OplogTracker
@@ -18,22 +23,21 @@ def open_tracker(database: Database) -> Tracker:
     Raises CommandError, with the right that is missing, where they allow none.
     """
     database = as_written(database)
-    with translated("ask the server who it is"):
-        hello = database.client.admin.command("hello")
-    sharded = hello.get("msg") == "isdbgrid"
-    if "setName" in hello:
+    server = ask_server(database.client)
+    if not RESET_BY_OPLOG.lacking(server):
         with contextlib.suppress(CommandError):  # this user may not read the oplog
             return _tried(OplogTracker(database))
-    if "setName" in hello or sharded:
+    lacking = RESET_BY_CHANGE_STREAM.lacking(server)
+    if lacking is None:
         try:
             return _tried(ChangeStreamTracker(database))
         except CommandError as error:
-            if sharded:  # where fingerprints are not to be had either
-                raise CommandError(
-                    f"cannot track what is written to {describe(database)}: on a sharded cluster it"
-                    " takes a change stream of MongoDB 6.0 or newer; give this user the right"
-                    f" changeStream, by the role read on {database.name} ({error})"
-                ) from error
+            lacking = f"give this user the right changeStream, by the role read ({error})"
+    if RESET_BY_FINGERPRINTS.lacking(server):
+        raise CommandError(
+            f"cannot track what is written to {describe(database)}: on a {server.topology} it takes"
+            f" a change stream, and {lacking}"
+        )
     return FingerprintTracker(database)
 
 

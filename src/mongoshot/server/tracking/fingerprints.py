@@ -12,6 +12,7 @@ from mongoshot.server.catalog import list_catalog, list_definitions
 from mongoshot.server.collections import hash_collections
 from mongoshot.server.connection import Database
 from mongoshot.server.documents import Writer
+from mongoshot.server.durability import identify_process
 from mongoshot.server.tracking.window import Catalog, Moment, Point, Tier, Window
 from mongoshot.snapshot.model import Definition
 
@@ -51,6 +52,7 @@ class FingerprintTracker:
     def __init__(self, database: Database) -> None:
         """Track `database`."""
         self._database = database
+        self._process = identify_process(database)
 
     def now(self) -> Point:
         """Take the fingerprint of the database."""
@@ -78,3 +80,9 @@ class FingerprintTracker:
     def resume(self, since: Point, window: Window) -> Point:  # noqa: ARG002 - the others need it
         """Go on comparing with the database as it was, and is again."""
         return since
+
+    def lost_since(self, since: Point) -> str | None:  # noqa: ARG002 - the others need it
+        """Tell whether the server was started again: one that crashed forgets its last writes."""
+        if identify_process(self._database) != self._process:
+            return "the server was started again meanwhile, and may have lost what was written"
+        return None

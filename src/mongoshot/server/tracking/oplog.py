@@ -62,6 +62,16 @@ _OF_DEFINITIONS = frozenset(
 #: Commands after which none of a collection's documents is sure to be what it was.
 _OF_ALL_DOCUMENTS = frozenset({"emptycapped", "truncateRange"})
 
+#: What a server writes first when it has become the primary. It may not have what the one before it
+#: had acknowledged.
+#: https://www.mongodb.com/docs/manual/core/replica-set-rollbacks/
+_ELECTION = {"op": "n", "o.msg": "new primary"}
+_ELECTED = (
+    "another server has become the primary since the last reset, or this one again, and may not"
+    " have all that was written"
+)
+_LOST = "the server has lost writes that were there at the last reset"
+
 
 class OplogTracker:
     """Track documents by the oplog of a database's replica set.
@@ -85,13 +95,21 @@ class OplogTracker:
         self._concerning = [
             {"ns": {"$regex": f"^{re.escape(self._prefix)}"}, **others},
             {"ns": "admin.$cmd", **others},
+            _ELECTION,
         ]
+        # The terms that the entries at points belong to, as far as they are known: after a rollback
+        # another entry may have the time of one that is gone.
+        self._terms: dict[Timestamp, int] = {}
+        self._term = 0
+        # Who has written nothing yet has lost nothing by an election.
+        self._opened = self.now()
 
     def now(self) -> Timestamp:
         """Return the time of the newest entry: all that is written later lies behind it."""
         point = read_point(self._database)
         if point is None:
             raise CommandError("the server has no oplog")
+        self._terms[point] = self._term
         return point
 
     def moment(self) -> Moment | None:
@@ -102,6 +120,15 @@ class OplogTracker:
         """Tell what was touched behind `since`, at which the database held `catalog`."""
         return to_window(self._read_since(since, ended), catalog, self._database)
 
+    def newest_until(self, time: Timestamp) -> Timestamp | None:
+        """Return the newest entry up to a time; None where the oplog does not reach back to it."""
+        with translated("read the newest entries of the oplog"):
+            newest = self._entries.find_one(
+                {"ts": {"$lte": time}}, {"ts": 1}, sort=[("$natural", -1)], session=self._session
+            )
+        point: Timestamp | None = newest["ts"] if newest else None
+        return point
+
     def writes_since(self, since: Timestamp, ended: Moment) -> tuple[LateWrites, ...] | None:
         """Count the writes behind a moment; None where the oplog does not tell them all."""
         touched = self._read_since(since, ended)
@@ -109,7 +136,13 @@ class OplogTracker:
 
     def resume(self, since: Point, window: Window) -> Point:  # noqa: ARG002 - fingerprints need it
         """Go on where the reading of the window ended: what others wrote since comes next."""
+        self._terms = {point: term for point, term in self._terms.items() if point >= window.until}
         return window.until
+
+    def lost_since(self, since: Point) -> str | None:
+        """Say why writes of this one may be gone that were made behind `since`; None: none are."""
+        unknown = self._read_since(since, None).unknown
+        return unknown if unknown in (_ELECTED, _LOST) else None
 
     def _read_since(self, since: Timestamp, ended: Moment | None) -> Touched:
         """Read a window that ends now.
@@ -134,6 +167,7 @@ class OplogTracker:
                 whole = False
             if not whole:
                 touched.unknown = self._why_not_whole(since)
+        self._terms[touched.until] = self._term
         return touched
 
     def _read(
@@ -141,26 +175,25 @@ class OplogTracker:
     ) -> bool:
         whole = False
         for entry in window:
+            self._term = max(self._term, entry["t"])
             if entry["ts"] == since:
-                whole = True
+                whole = entry["t"] == (self._terms.get(since) or entry["t"])
                 continue
             touched.until = max(touched.until, entry["ts"])
+            if entry["op"] == "n" and entry["ts"] > self._opened:
+                touched.unknown = _ELECTED
             self._note(entry, touched)
             if ended is not None and entry["ts"] > ended.point:
                 for namespace, kind in self._writes(entry):
                     touched.note_late(namespace, entry["wall"], ended, is_delete=kind == "d")
         return whole
 
-    def _why_not_whole(self, since: Timestamp) -> str | None:
-        """Say why a window without an entry at its beginning is not whole; None where it is."""
-        oldest, newest = (
-            self._entries.find_one({}, {"ts": 1}, sort=[("$natural", order)]) for order in (1, -1)
-        )
-        if oldest is None or newest is None or oldest["ts"] > since:
+    def _why_not_whole(self, since: Timestamp) -> str:
+        """Say why a window has no entry at its beginning, or another one than was there."""
+        oldest = self._entries.find_one({}, {"ts": 1}, sort=[("$natural", 1)])
+        if oldest is None or oldest["ts"] > since:
             return "the oplog no longer reaches back to the last reset"
-        if newest["ts"] < since:
-            return "the server has lost writes that were there at the last reset"
-        return None
+        return _LOST
 
     def _concerns(self, entry: Mapping[str, Any]) -> bool:
         namespace: str = entry["ns"]

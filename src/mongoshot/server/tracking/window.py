@@ -144,6 +144,13 @@ class Tracker(Protocol):
         """Return the point to count from once all that the window touched has been put back."""
         ...
 
+    def lost_since(self, since: Point) -> str | None:
+        """Say why writes of this process behind a point may be gone; None where they are there.
+
+        To be asked when they are on a majority's disks (`server.durability`), if they are at all.
+        """
+        ...
+
 
 def read_point(database: Database) -> Timestamp | None:
     """Ask for the time of the newest write; None on a standalone server, which has none.

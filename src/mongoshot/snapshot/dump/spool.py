@@ -24,8 +24,9 @@ class Spool:
             self._file = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 - see close
 
     def close(self) -> None:
-        """Give the file up."""
-        self._file.close()
+        """Give the file up; nobody misses what could not be written to it."""
+        with contextlib.suppress(OSError):
+            self._file.close()
 
     def append(self, data: bytes | bytearray) -> tuple[int, int]:
         """Write bytes; return the offsets where they begin and end."""
@@ -39,8 +40,9 @@ class Spool:
         """Read what was written between two offsets as chunks of whole documents."""
         rest = b""
         while start < end:
-            self._file.seek(start)  # somebody else may be reading, too
-            read = self._file.read(min(block, end - start))
+            with self._writing():  # what was not written yet is
+                self._file.seek(start)  # somebody else may be reading, too
+                read = self._file.read(min(block, end - start))
             start += len(read)
             buffer = rest + read
             whole = whole_documents(buffer)

@@ -23,6 +23,7 @@ import bson
 import psutil
 
 from mongoshot.errors import DumpError, UsageError
+from mongoshot.files import make_directory, sync, sync_directory
 from mongoshot.snapshot.dump.archives import MAGIC, TERMINATOR, VERSION
 from mongoshot.snapshot.dump.checksum import Checksum
 from mongoshot.snapshot.dump.directories import DOCUMENTS_SUFFIX, PRELUDE_NAME
@@ -128,9 +129,9 @@ def write_archive_file(
     with _writing(path) as aside:
         with aside.open("xb") as file:
             notes = write_archive(state, file, target, progress=progress)
-            file.flush()
-            os.fsync(file.fileno())
+            sync(file)
         aside.replace(path)
+        sync_directory(path.parent)
     return notes
 
 
@@ -198,8 +199,7 @@ def _create(path: Path, *, packed: bool) -> Iterator[Sink]:
     with path.open("xb") as file:
         with packing(file, packed=packed) as opened:
             yield opened
-        file.flush()
-        os.fsync(file.fileno())
+        sync(file)
 
 
 def _check_directory(path: Path, place: Path, *, replace: bool) -> None:
@@ -229,7 +229,7 @@ def _writing(place: Path) -> Iterator[Path]:
     """Give the path to write aside at; what is left there in the end goes."""
     aside = place.parent / f".{place.name}.{os.getpid()}.partial"
     with _translated(place):
-        place.parent.mkdir(parents=True, exist_ok=True)
+        make_directory(place.parent)
         for left, pid in [*left_over(place, "partial"), *left_over(place, "replaced")]:
             if pid == os.getpid() or not psutil.pid_exists(pid):
                 _remove(left)
@@ -251,17 +251,27 @@ def _translated(place: Path) -> Iterator[None]:
 
 
 def _put_in_place(aside: Path, place: Path) -> None:
+    """Swap the new directory in; the next export heals a swap that was killed half-way."""
+    sync_directory(aside)
     if not place.exists():
         aside.rename(place)
+        sync_directory(place.parent)
         return
     replaced = place.parent / f".{place.name}.{os.getpid()}.replaced"
     place.rename(replaced)
     try:
         aside.rename(place)
+        try:
+            sync_directory(place.parent)
+        except BaseException:
+            place.rename(aside)
+            raise
     except BaseException:
         replaced.rename(place)
         raise
-    _remove(replaced)
+    # Half removed it must not be healed back; where that cannot be, the next export does it.
+    with contextlib.suppress(OSError):
+        replaced.rename(aside)
 
 
 def _remove(path: Path) -> None:

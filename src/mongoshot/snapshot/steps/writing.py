@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from mongoshot.files import make_directory, sync
 from mongoshot.snapshot.directory import Snapshot
 from mongoshot.snapshot.manifest import RECORDING_NAME, RecordingEntry
-from mongoshot.snapshot.placing import check_target, commit, number_revision, sync, translated
+from mongoshot.snapshot.placing import check_target, commit, number_revision, translated
 from mongoshot.snapshot.steps.model import Write, write_to_json
 
 
@@ -44,7 +45,7 @@ def put_recording(
     origin, files = snapshot.manifest.origin, snapshot.manifest.files
     manifest = replace(number_revision(path.name, existing, origin, files), recording=entry)
     with translated(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_directory(path.parent)
         whole = Snapshot(snapshot.path, manifest)
         whole.verify()
         commit(whole, path, existing)

@@ -20,7 +20,7 @@ from pymongo import MongoClient
 from mongoshot.errors import MongodFailedError, MongodNotFoundError
 from mongoshot.server.embedded import launch, mongod
 from mongoshot.server.embedded.binary import find_mongod
-from mongoshot.server.embedded.leftovers import identify_owner
+from mongoshot.server.embedded.leftovers import identify_owner, sweep
 from mongoshot.server.embedded.mongod import EmbeddedMongod, join_or_start, start_mongod
 from mongoshot.server.embedded.supervisor import end_server
 
@@ -543,3 +543,17 @@ def test_it_is_a_value() -> None:
     with pytest.raises(AttributeError):
         server.port = 2  # type: ignore[misc]
     server.stop()
+
+
+@pytest.mark.parametrize(("age", "goes"), [(120, True), (0, False)])
+def test_the_files_of_a_demo_that_was_killed_go(temporary: Path, age: int, goes: bool) -> None:
+    left = temporary / "mongoshot-demo-999999999-abcdefgh"
+    running = temporary / f"mongoshot-demo-{os.getpid()}-abcdefgh"
+    for directory in (left, running):
+        directory.mkdir(mode=0o700)
+        (directory / "manifest.json").touch()
+        os.utime(directory, (time.time() - age,) * 2)
+
+    sweep()
+
+    assert (left.exists(), running.exists()) == (not goes, True)

@@ -141,4 +141,6 @@ def is_ambiguous(rest: str) -> bool:
     """Tell whether it cannot be told where, behind the scheme, a password begins and ends."""
     cut = min((at for at in map(rest.find, "/?") if at >= 0), default=len(rest))
     credentials, _, hosts = rest[:cut].rpartition("@")
-    return "@" in rest[cut:] + credentials or not _HOSTS.fullmatch(hosts)
+    path = rest[cut:].partition("?")[0]
+    fits = _HOSTS.fullmatch(hosts) and _PATH.fullmatch(path)
+    return "@" in rest[cut:] + credentials or not fits

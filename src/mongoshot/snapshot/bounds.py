@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 #: Bytes beyond which no document goes: the server's own limit, 16 MiB and 16 KiB, and a margin.
 #: https://www.mongodb.com/docs/manual/reference/limits/#mongodb-limit-BSON-Document-Size
@@ -72,6 +72,16 @@ def not_a_file(path: Path) -> str:
     if stat.S_ISLNK(mode):
         return "a link"
     return "" if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else "a pipe or a device"
+
+
+def read_up_to(file: IO[bytes], bound: int) -> bytes:
+    """Read a file whole, or one byte more than `bound` of it, and take no memory for the rest."""
+    parts: list[bytes] = []
+    left = bound + 1
+    while left > 0 and (part := file.read(min(left, 1 << 20))):
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
 
 
 def stays_within(path: Path, directory: Path) -> bool:

@@ -26,6 +26,7 @@ from mongoshot.snapshot.bounds import (
     LONGEST_LINE,
     MOST_BLANK_LINES,
     not_a_file,
+    read_up_to,
     stays_within,
 )
 from mongoshot.snapshot.cache import Cache, Stamp
@@ -82,7 +83,7 @@ class Snapshot:
             recover_replaced(path)
             _require_file(where)
             with where.open("rb") as file:
-                content = file.read(LARGEST_MANIFEST + 1)
+                content = read_up_to(file, LARGEST_MANIFEST)
             if len(content) > LARGEST_MANIFEST:
                 raise SnapshotDamagedError(
                     f"{where} has more than {LARGEST_MANIFEST} bytes, which no manifest needs;"
@@ -253,7 +254,7 @@ class Snapshot:
     def _read_definition(self, entry: FileEntry) -> Definition:
         path = self.path / entry.name
         with reading(path), path.open("rb") as file:
-            text = file.read(LARGEST_METADATA + 1)
+            text = read_up_to(file, LARGEST_METADATA)
         self._require_size(entry, len(text))
         self._require_digest(entry, hashlib.sha256(text).hexdigest())
         definition = parse_metadata(text, str(path))

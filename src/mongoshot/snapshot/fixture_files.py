@@ -25,7 +25,7 @@ from bson.errors import BSONError
 
 from mongoshot.errors import FixturesError
 from mongoshot.snapshot import model
-from mongoshot.snapshot.bounds import LARGEST_FIXTURES, LARGEST_YAML, not_a_file
+from mongoshot.snapshot.bounds import LARGEST_FIXTURES, LARGEST_YAML, not_a_file, read_up_to
 from mongoshot.snapshot.elements import ARRAY, REGULAR_EXPRESSION, document_id
 from mongoshot.snapshot.encoding import readable
 from mongoshot.snapshot.manifest import MANIFEST_NAME, is_snapshot_manifest
@@ -169,7 +169,7 @@ def _read(file: Path, notes: list[str]) -> list[dict[str, Any]]:
     largest = LARGEST_FIXTURES if file.suffix == ".json" else LARGEST_YAML
     try:
         with file.open("rb") as opened:
-            content = opened.read(largest + 1)
+            content = read_up_to(opened, largest)
         if len(content) > largest:
             raise FixturesError(
                 f"{file} has more than {largest >> 20} MiB, which is too much for a file of"

@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from mongoshot.errors import FormatVersionError, SnapshotDamagedError
-from mongoshot.snapshot.bounds import LARGEST_MANIFEST
+from mongoshot.snapshot.bounds import LARGEST_MANIFEST, read_up_to
 from mongoshot.snapshot.profile import Profile
 
 FORMAT_VERSION = 1
@@ -227,7 +227,7 @@ def looks_like_manifest(text: bytes) -> bool:
 def is_snapshot_manifest(path: Path) -> bool:
     """Tell a manifest of ours, also a damaged one, by its file. Raises OSError."""
     with path.open("rb") as file:
-        return looks_like_manifest(file.read(LARGEST_MANIFEST))
+        return looks_like_manifest(read_up_to(file, LARGEST_MANIFEST))
 
 
 _REMEDY = "take the snapshot from version control again, or capture it anew with --replace"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from mongoshot.errors import DumpError
+from mongoshot.snapshot.bounds import read_up_to
 from mongoshot.snapshot.directory import bson_chunks
 from mongoshot.snapshot.packing import (
     UNPACKING_ERRORS,
@@ -79,7 +80,7 @@ def read_documents(path: Path) -> Iterator[bytes]:
 def read_text(path: Path, at_most: int) -> bytes:
     """Read a small file, packed or not, whole. Raises DumpError where it is larger."""
     with reading(path), open_unpacked(path) as file:
-        text = file.read(at_most + 1)
+        text = read_up_to(file, at_most)
     if len(text) > at_most:
         raise damaged(f"{path} has more than {at_most} bytes, which none of its kind needs")
     return text

@@ -12,7 +12,7 @@ _SHORTEST = 3
 _HOSTS = re.compile(r"(?:(?:[\w.%-]*|\[[\w:.%]*\])(?::[0-9]{1,5})?(?:,|$))*")
 _PATH = re.compile(r"(?:/[\w.%-]*)?")
 _VALUE = re.compile(r"[\w.,:/%+\\-]+")
-_WORD = re.compile(r"[A-Za-z]{1,64}")
+_OPTION = re.compile(r"[A-Za-z]{1,64}=.*|", re.DOTALL)
 #: Options that hold no secret. https://www.mongodb.com/docs/manual/reference/connection-string/
 _OPEN_OPTIONS = frozenset(
     {
@@ -88,6 +88,8 @@ def redact(url: str) -> str:
         return f"{shown}{host}{f':{_HIDDEN}' if colon else ''}"
     path, mark, options = behind.partition("?")
     path = path if _PATH.fullmatch(path) else f"/{_HIDDEN}"
+    if options and not all(_OPTION.fullmatch(option) for option in options.split("&")):
+        return f"{shown}{hosts}{path}{mark}{_HIDDEN}"  # it may be a password that holds a '?'
     return f"{shown}{hosts}{path}{mark}{'&'.join(map(_shown_option, options.split('&')))}"
 
 
@@ -97,11 +99,10 @@ def _user(credentials: str) -> str:
 
 
 def _shown_option(option: str) -> str:
-    name, equals, value = option.partition("=")
+    name, _, value = option.partition("=")
     if not option or (name.lower() in _OPEN_OPTIONS and _VALUE.fullmatch(value)):
         return option
-    is_named = equals and _WORD.fullmatch(name)
-    return f"{name}={_HIDDEN if value else ''}" if is_named else _HIDDEN
+    return f"{name}={_HIDDEN if value else ''}"
 
 
 class Url(str):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import datetime
 import os
-import shlex
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from mongoshot.recording.masking.hints import Hint
 from mongoshot.recording.masking.key import VARIABLE, fingerprint, load_key
 from mongoshot.recording.masking.masker import Masker
 from mongoshot.recording.masking.policy import make_policy
+from mongoshot.recording.refusals import outlasted, unreadable
 from mongoshot.recording.request import Request, as_texts, documents_as_texts
 from mongoshot.recording.selection.choose import check, select
 from mongoshot.recording.selection.inference import infer_references
@@ -34,8 +34,6 @@ from mongoshot.server.reading import (
     Pace,
     Reading,
     came_too_late,
-    find_unreadable,
-    history_window,
     is_refused,
     open_reading,
     took_too_long,
@@ -229,7 +227,7 @@ class _Recording:
             if is_refused(error):
                 raise unreadable(self._reading, self._asked) from error
             if took_too_long(error):
-                raise _outlasted(self._reading) from error
+                raise outlasted(self._reading) from error
             # A collection that was dropped cannot be read any more at an earlier time.
             self._check_catalog()
             if came_too_late(error):
@@ -387,33 +385,3 @@ def describe_documents(reading: Reading, state: MemoryState) -> dict[str, Profil
 
 class _ChangedError(CaptureError):
     """Report that a database is no longer what it was when its reading began."""
-
-
-def unreadable(reading: Reading, state: MemoryState) -> CaptureError:
-    """Return the error that names what this user may not read, and the options without it."""
-    refused = find_unreadable(reading)
-    hidden = [name for name in refused if name in state.collections]
-    if not hidden:  # one that is left out, and asked about references
-        return CaptureError(
-            f"this user is not allowed to read {', '.join(refused)} in"
-            f" {describe(reading.database)}, and a reference leads to what is left out; name"
-            " another user in the URL, or follow none to there: --no-infer, and no --follow"
-        )
-    series = any(state.collections[name].definition.type == "timeseries" for name in hidden)
-    needs = "; the buckets of a time series take the role backup" if series else ""
-    return CaptureError(
-        f"this user is not allowed to read {', '.join(hidden)} in {describe(reading.database)}"
-        f"{needs}; name another user in the URL, or leave it out:"
-        f" {' '.join(f'--exclude {shlex.quote(name)}' for name in hidden)}"
-    )
-
-
-def _outlasted(reading: Reading) -> CaptureError:
-    window = history_window(reading)
-    kept = f"{window} s" if window else "about 300 s"
-    return CaptureError(
-        f"the capture took longer than {describe(reading.database)} keeps what it was at one point"
-        f" in time ({kept}); select less of it (--collection, --query, --limit), read without"
-        " --pause, or have the server keep more: db.adminCommand({setParameter: 1,"
-        " minSnapshotHistoryWindowInSeconds: 3600})"
-    )

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from mongoshot.config import Project
 from mongoshot.errors import CommandError
-from mongoshot.recording.capture import unreadable
 from mongoshot.recording.masking.key import KEY_SIZE
 from mongoshot.recording.masking.masker import Masker
 from mongoshot.recording.masking.policy import make_policy
+from mongoshot.recording.refusals import unreadable
 from mongoshot.recording.request import Request
 from mongoshot.recording.selection.choose import check
 from mongoshot.recording.selection.inference import infer_references

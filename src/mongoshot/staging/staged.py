@@ -13,7 +13,7 @@ from typing import ClassVar
 from bson.objectid import ObjectId
 from bson.timestamp import Timestamp
 
-from mongoshot.comparison.difference import Changes, compare, compare_collections
+from mongoshot.comparison.difference import Changes, compare_collections
 from mongoshot.comparison.documents import compare_documents
 from mongoshot.comparison.provenance import Provenance
 from mongoshot.comparison.text import CollectionDifference
@@ -40,7 +40,6 @@ from mongoshot.server.tracking.window import (
 )
 from mongoshot.snapshot.model import (
     Collection,
-    MemoryState,
     Progress,
     Scenario,
     State,
@@ -53,6 +52,7 @@ from mongoshot.snapshot.spool import spooled
 from mongoshot.staging.clock import Clock, Span
 from mongoshot.staging.furnished import furnished
 from mongoshot.staging.load import check_kept, complete_baseline, load
+from mongoshot.staging.proof import check_proof
 from mongoshot.staging.repair import MOST_DOCUMENTS, Repair
 
 #: Times that a reset begins again because another program writes to what it puts back.
@@ -284,25 +284,7 @@ class Staged:
         """
         if self._proof is None:
             raise UsageError("nothing to verify with: restore it with verifiable=True")
-        if wrong := take_fingerprint(self._database).touched_since(self._proof):
-            raise RestoreError(
-                f"{describe(self.database)} is not what the scenario {self.scenario.label} says, in"
-                f" {', '.join(wrong)}: another program writes to it, or this is a fault of"
-                " mongoshot; give the tests a database of their own with --db-name"
-                f"\n{self._what_differs(wrong)}"
-            )
-
-    def _what_differs(self, names: list[str]) -> str:
-        live = live_state(self._database, names).collections
-        expected, found = (
-            MemoryState(label, {name: state[name] for name in names if name in state})
-            for label, state in (
-                (self.scenario.label, self.scenario.collections),
-                (describe(self.database), live),
-            )
-        )
-        difference = compare(expected, found)
-        return str(difference) if difference else "its documents agree by now, or their order"
+        check_proof(self._proof, self.scenario, self._database)
 
     def _at_mark(self, name: str) -> Collection | None:
         """Return a collection as it was at the mark."""

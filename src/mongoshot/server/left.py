@@ -21,6 +21,8 @@ from mongoshot.server.ledger_entry import Lease, Left
 from mongoshot.server.tracking.oplog import OplogTracker
 from mongoshot.server.tracking.window import LateWrites, Moment
 
+_SETTLING = 10  # seconds that processes may take to end whose lease was given back
+
 
 def take_left(database: Database, settling: float = 0.0) -> Left:
     """Take down what a database holds, now that nobody uses it any more.
@@ -40,15 +42,17 @@ def take_left(database: Database, settling: float = 0.0) -> Left:
 
 
 def left_by_killed(lease: Lease) -> Left | None:
-    """Say what a run that was killed left: what was written while its lease was running.
+    """Say what one that was killed, or cut short, left: what was written while its lease lasted.
 
-    None for one that was given back, or of which that is not known.
+    Where the lease was given back, its processes have a moment to end. None where it is not known
+    how long it lasted.
     """
-    if lease.expires is None:
+    if (over := lease.expires or lease.ended) is None:
         return None
     # The oplog counts whole seconds; what came in the same one may be that run's.
-    end = Timestamp(calendar.timegm(lease.expires.utctimetuple()) + 1, 0)
-    return Left(lease.expires, settled=end)
+    settling = 1 if lease.expires else _SETTLING
+    end = Timestamp(calendar.timegm(over.utctimetuple()) + settling, 0)
+    return Left(over, settled=end)
 
 
 def written_since(database: Database, left: Left) -> str | None:

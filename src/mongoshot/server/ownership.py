@@ -116,15 +116,13 @@ def _check_entry(entry: LedgerEntry, database: Database) -> None:
 
 def _written_by_others(database: Database, entry: LedgerEntry) -> str | None:
     """Say what somebody else has written to a database since mongoshot has left it."""
-    if entry.baseline and not entry.baseline.complete:
+    left, which = entry.left, "mongoshot has left it"
+    incomplete = entry.baseline is not None and not entry.baseline.complete
+    if entry.in_use or incomplete:
+        left = left_by_killed(entry.lease) if entry.lease else None
+        which = f"a {'restore' if incomplete else 'run'} that was killed had it"
+    if left is None or (written := written_since(database, left)) is None:
         return None
-    killed = entry.in_use and entry.lease is not None
-    left = left_by_killed(entry.lease) if killed and entry.lease else entry.left
-    if left is None or (entry.in_use and not killed):
-        return None
-    if (written := written_since(database, left)) is None:
-        return None
-    which = "a run that was killed had it" if killed else "mongoshot has left it"
     return (
         f"is used by somebody else, too, who wrote to {written} since {which}, at"
         f" {left.at:%Y-%m-%d %H:%M:%S} UTC"
@@ -185,14 +183,22 @@ def abandon(database: Database) -> None:
 def adopt(database: Database, allowed_hosts: Hosts[str]) -> dict[str, int]:
     """Let mongoshot overwrite a database that it did not create, from now on.
 
-    Returns what the database holds: collection → number of documents. Raises HostRefusedError, or
+    Returns and raises what `check_adoptable` does.
+    """
+    counts = check_adoptable(database, allowed_hosts)
+    record_ownership(database, "adopted", only_if_new=False)
+    return counts
+
+
+def check_adoptable(database: Database, allowed_hosts: Hosts[str]) -> dict[str, int]:
+    """Raise unless mongoshot may be given the database; writes nothing.
+
+    Returns what it holds: collection → number of documents. Raises HostRefusedError, or
     DatabaseRefusedError for a database of the server's or mongoshot's own.
     """
     _check_name(database)
     check_host(database.client, allowed_hosts)
-    counts = count_by_collection(database)
-    record_ownership(database, "adopted", only_if_new=False)
-    return counts
+    return count_by_collection(database)
 
 
 def disown(database: Database) -> bool:

@@ -191,14 +191,16 @@ def begin_use(database: Database) -> None:
 def advance_baseline(
     database: Database,
     point: Timestamp | None,
-    made: Iterable[bytes],
+    made: Collection[bytes],
     left: Left | None = None,
 ) -> None:
     """Remember how a run that staged the database has left it, which ends here.
 
     What was not touched since `point` is as in the snapshot; for the rest, see `end_use`.
     """
-    _end_use(database, {"baseline.point": point}, made, left, {"baseline": {"$type": "object"}})
+    known = {"baseline": {"$type": "object"}}
+    if not _end_use(database, {"baseline.point": point}, made, left, known):
+        _end_use(database, {}, made, left, {})  # a test dropped the ledger meanwhile
 
 
 def end_use(database: Database, made: Iterable[bytes], left: Left) -> None:
@@ -216,14 +218,14 @@ def _end_use(
     made: Iterable[bytes],
     left: Left | None,
     only: Mapping[str, Any],
-) -> None:
+) -> int:
     fields["made_by_tests"] = [_uuid(uuid) for uuid in sorted(made)]
     gone = {"in_use_since": ""}
     if left is None:
         gone["left"] = ""
     else:
         fields["left"] = _written(left)
-    _update(database, {"$set": fields, "$unset": gone}, only={**only, **_last_had_here()})
+    return _update(database, {"$set": fields, "$unset": gone}, only={**only, **_last_had_here()})
 
 
 def _written(left: Left) -> dict[str, Any]:
@@ -240,10 +242,15 @@ def _written(left: Left) -> dict[str, Any]:
 
 def find_home(client: Client, deployment: Deployment) -> Home | None:
     """Identify the server as entries made on it do; None where it has no ledger."""
+    ledger = find_ledger(client)
+    return Home(ledger, deployment.set_name, deployment.set_id) if ledger is not None else None
+
+
+def find_ledger(client: Client) -> bytes | None:
+    """Return the UUID of the ledger, another one where it was dropped and made anew."""
     with translated("look for mongoshot's ledger"):
         listed = client[LEDGER_DATABASE].list_collections(filter={"name": _COLLECTION})
-        ledger = next((bytes(entry["info"]["uuid"]) for entry in listed), None)
-    return Home(ledger, deployment.set_name, deployment.set_id) if ledger is not None else None
+        return next((bytes(entry["info"]["uuid"]) for entry in listed), None)
 
 
 def record_ownership(database: Database, ownership: Ownership, *, only_if_new: bool) -> None:

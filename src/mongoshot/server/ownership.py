@@ -65,11 +65,7 @@ def check_writable(database: Database, allowed_hosts: Hosts[str]) -> bool:
             if entry is not None
             else "was not made by mongoshot"
         )
-        raise DatabaseRefusedError(
-            f"{describe(database)} {copied} and holds {_enumerate_counts(counts)}, which would be"
-            " lost; name another database with --db-name, or, if this one may be overwritten from"
-            f" now on, type: {_adopt(database)}"
-        )
+        raise DatabaseRefusedError(_not_ours(database, copied, counts))
     with translated(f"list the databases beside {describe(database)}"):
         names = database.client.list_database_names()
     for name in names:
@@ -155,12 +151,27 @@ def claim(
     in it, killed or not, is mongoshot's to overwrite. With `leases`, no other run has it from then
     on.
     """
-    if not check_writable(database, allowed_hosts):
+    is_known = check_writable(database, allowed_hosts)
+    if not is_known:
         record_ownership(database, "created", only_if_new=True)
     if leases is not None:
         leases.take(database, for_a_run=for_a_run)
     elif for_a_run:
         begin_use(database)
+    if not is_known:
+        _check_still_empty(database, leases)
+
+
+def _check_still_empty(database: Database, leases: Leases | None) -> None:
+    """Raise, and strike it, where somebody has filled a database while it was entered."""
+    entry = read_entry(database)
+    if entry is None or entry.baseline or entry.left or entry.made_by_tests:
+        return  # another run of mongoshot's was faster, and is done
+    if counts := count_by_collection(database):
+        if leases is not None:
+            leases.forget(database)
+        strike(database)
+        raise DatabaseRefusedError(_not_ours(database, "was not made by mongoshot", counts))
 
 
 def abandon(database: Database) -> None:
@@ -213,6 +224,14 @@ def _check_name(database: Database) -> None:
             f"{database.name!r} is {whose} database and never overwritten;"
             " name another with --db-name"
         )
+
+
+def _not_ours(database: Database, why: str, counts: Mapping[str, int]) -> str:
+    return (
+        f"{describe(database)} {why} and holds {_enumerate_counts(counts)}, which would be lost;"
+        " name another database with --db-name, or, if this one may be overwritten from now on,"
+        f" type: {_adopt(database)}"
+    )
 
 
 def _adopt(database: Database) -> str:

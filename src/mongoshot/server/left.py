@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import calendar
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bson.timestamp import Timestamp
@@ -20,6 +20,7 @@ from mongoshot.server.connection import Database, as_written, describe, translat
 from mongoshot.server.ledger_entry import Lease, Left
 from mongoshot.server.tracking.oplog import OplogTracker
 from mongoshot.server.tracking.window import LateWrites, Moment
+from mongoshot.snapshot.model import BUCKETS_PREFIX
 
 _SETTLING = 10  # seconds that processes may take to end whose lease was given back
 
@@ -82,12 +83,19 @@ def written_since(database: Database, left: Left) -> str | None:
     )
 
 
+def enumerate_some(items: Iterable[str], most: int = 8) -> str:
+    """Join items for a message, `most` of them, and how many more there are."""
+    items = list(items)
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return ", ".join(items[:most]) + more
+
+
 def _enumerate(late: Mapping[str, LateWrites]) -> str | None:
     parts = [
-        f"{name} ({each.writes} write{'s' if each.writes > 1 else ''})"
+        f"{name.removeprefix(BUCKETS_PREFIX)} ({each.writes} write{'s' if each.writes > 1 else ''})"
         for name, each in sorted(late.items())
     ]
-    return ", ".join(parts) or None
+    return enumerate_some(parts) or None
 
 
 def _differs(database: Database, left: Left) -> str | None:
@@ -98,7 +106,8 @@ def _differs(database: Database, left: Left) -> str | None:
     if now is None:
         return None
     names = {name for name in {*now, *left.hashes} if now.get(name) != left.hashes.get(name)}
-    return ", ".join(sorted(names - _expiring(database))) or None
+    told = (name.removeprefix(BUCKETS_PREFIX) for name in names - _expiring(database))
+    return enumerate_some(sorted(told)) or None
 
 
 def _weighs_otherwise(database: Database, left: Left) -> str | None:

@@ -16,7 +16,7 @@ what came later, until the next one has ended in order.
 from __future__ import annotations
 
 from collections.abc import Collection as Hosts
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from mongoshot.errors import (
     DatabaseChangedError,
@@ -39,7 +39,7 @@ from mongoshot.server.ledger import (
     strike,
 )
 from mongoshot.server.ledger_entry import LedgerEntry
-from mongoshot.server.left import left_by_killed, written_since
+from mongoshot.server.left import enumerate_some, left_by_killed, written_since
 
 SERVER_DATABASES = frozenset({"admin", "config", "local"})
 
@@ -246,10 +246,4 @@ def _otherwise(database: Database) -> str:
 
 
 def _enumerate_counts(counts: Mapping[str, int]) -> str:
-    return _enumerate(f"{name} ({count})" for name, count in counts.items())
-
-
-def _enumerate(items: Iterable[str], most: int = 8) -> str:
-    items = list(items)
-    more = f" and {len(items) - most} more" if len(items) > most else ""
-    return ", ".join(items[:most]) + more
+    return enumerate_some(f"{name} ({count})" for name, count in counts.items())

@@ -119,6 +119,28 @@ def test_what_somebody_wrote_since_it_was_left_is_named(
     )
 
 
+def test_of_many_collections_some_are_named(database: Database, scenario: Scenario) -> None:
+    leave(database, scenario)
+    for number in range(9):
+        database[f"orders_{number}"].insert_one({})
+    database["a_late_one"].insert_one({})
+
+    said = refused(database)
+
+    assert re.search(r"wrote to a_late_one\b.* orders_6\b[^,]* and 2 more since", said)
+
+
+def test_a_time_series_goes_by_its_own_name(database: Database, scenario: Scenario) -> None:
+    leave(database, scenario)
+    database.create_collection("weather", timeseries={"timeField": "at"})
+    database["weather"].insert_one({"at": datetime.datetime(2999, 1, 1)})
+
+    said = refused(database)
+
+    assert "weather" in said
+    assert "system.buckets" not in said
+
+
 def test_what_the_server_removes_itself_is_nobodys(database: Database, scenario: Scenario) -> None:
     leave(database, scenario)
     database["sessions"].delete_one({"_id": 1})

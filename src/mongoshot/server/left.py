@@ -99,7 +99,7 @@ def _enumerate(late: Mapping[str, LateWrites]) -> str | None:
 
 
 def _differs(database: Database, left: Left) -> str | None:
-    """Compare hashes; collections that the server shortens by itself may differ."""
+    """Compare hashes; where the server removes documents by itself, nothing but more is told."""
     if left.hashes is None:
         return _weighs_otherwise(database, left)
     now = _hash(database)
@@ -107,14 +107,19 @@ def _differs(database: Database, left: Left) -> str | None:
         return None
     names = {name for name in {*now, *left.hashes} if now.get(name) != left.hashes.get(name)}
     told = (name.removeprefix(BUCKETS_PREFIX) for name in names - _expiring(database))
-    return enumerate_some(sorted(told)) or None
+    return enumerate_some(sorted(told)) or (_weighs_otherwise(database, left) if names else None)
 
 
 def _weighs_otherwise(database: Database, left: Left) -> str | None:
-    now = _weigh(database)
-    if now == (left.documents, left.bytes) or left.documents is None or _expiring(database):
+    if left.documents is None or left.bytes is None:
         return None
-    return f"it ({left.documents} documents of {left.bytes} bytes then, {now[0]} of {now[1]} now)"
+    documents, size = _weigh(database)
+    if (documents, size) == (left.documents, left.bytes):
+        return None
+    is_more = documents > left.documents or size > left.bytes
+    if not is_more and _expiring(database):
+        return None  # the server makes none
+    return f"it ({left.documents} documents of {left.bytes} bytes then, {documents} of {size} now)"
 
 
 def _hash(database: Database) -> dict[str, str] | None:

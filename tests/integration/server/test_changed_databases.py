@@ -227,6 +227,24 @@ def test_where_the_oplog_does_not_reach_back_the_size_tells(
     )
 
 
+@pytest.mark.parametrize("on_standalone", [True, False])
+def test_what_the_server_may_have_removed_is_not_more_than_there_was(
+    make_database: MakeDatabase, standalone: Client, scenario: Scenario, *, on_standalone: bool
+) -> None:
+    database = standalone["shop_expiring"] if on_standalone else make_database()
+    leave(database, scenario)
+    if not on_standalone:
+        with_sizes(database)
+    database["sessions"].delete_many({})
+    check_writable(database, NOBODY)
+
+    database["sessions"].insert_many([{"_id": number} for number in range(2)])
+
+    assert re.search(
+        r"wrote to it \(5 documents of \d+ bytes then, 6 of \d+ now\)", refused(database)
+    )
+
+
 def with_sizes(database: Database) -> None:
     """Leave a database, and let the oplog begin after that."""
     stats = database.command("dbStats")

@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test lint types imports unit examples test-long reliability bench clean
+.PHONY: help demo test lint types imports unit examples test-long reliability fuzz bench clean
 
 help:
 	@echo "make demo       watch the whole job on a real MongoDB"
 	@echo "make test       format, lint, types, import rules, and all tests that take seconds"
 	@echo "make test-long  the tests that take minutes"
 	@echo "make reliability  what mongoshot survives, written to docs/reliability.md"
+	@echo "make fuzz       every parser on hostile input, led by coverage, for an hour: SECONDS=200 each"
 	@echo "make bench      what a reset costs beside other ways; fewer: make bench SIZES=\"1000 20000\""
 	@echo "make clean      remove what the others made"
 
@@ -57,6 +58,16 @@ reliability: $(READY)
 	rm -rf $(EVIDENCE)
 	MONGOSHOT_EVIDENCE="$(CURDIR)/$(EVIDENCE)" $(BIN)/pytest -m reliability tests
 	$(BIN)/python -m tests.reliability $(EVIDENCE)
+
+# Seconds for each parser; what all runs so far have shown is kept in tests/fuzz/record.json.
+SECONDS := 200
+
+fuzz: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[mongod,test,fuzz]'
+	nice -n 15 $(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+	rm -rf $(EVIDENCE)-of-fuzz
+	$(BIN)/python -m tests.fuzz --rows $(EVIDENCE)-of-fuzz
+	$(BIN)/python -m tests.reliability $(EVIDENCE)-of-fuzz
 
 # How many documents; other options: .venv/bin/python -m tests.benchmarks --help
 SIZES := 1000 20000 200000 1000000

@@ -123,13 +123,15 @@ class Project:
     """Hold what `[tool.mongoshot]` in pyproject.toml says, which is under version control.
 
     `allowed_hosts` are hosts (`name` or `name:port`) besides loopback that mongoshot may write to;
-    `mongod` is the binary of the embedded server; `masking` says what captures mask.
+    `mongod` is the binary of the embedded server; `masking` says what captures mask; `shared` lets
+    others on the machine read what is captured from a source with a password.
     """
 
     root: Path
     allowed_hosts: frozenset[str] = frozenset()
     mongod: Path | None = None
     masking: MaskingTable = MaskingTable()
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ class Settings:
     `db_name` was not given, but is the default, another will do.
     """
 
-    db_url: str | None
+    db_url: str | None = field(repr=False)
     db_name: str
     snapshots_path: Path
     project: Project
@@ -151,7 +153,7 @@ class Settings:
     natural_order: NaturalOrder = "small"
     scenario_record: RecordMode = "none"
     scenario_record_said: str = ""
-    scenario_source_url: str | None = None
+    scenario_source_url: str | None = field(default=None, repr=False)
     scenario_source_name: str | None = None
     db_name_is_given: bool = True
 
@@ -239,25 +241,32 @@ def read_project(start: Path, environment: Mapping[str, str] = os.environ) -> Pr
             table = tomllib.loads(file.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise UsageError(f"{file} is not TOML: {error}") from None
+        except RecursionError:
+            raise UsageError(
+                f"{file} is not TOML: its values lie too deep within each other"
+            ) from None
         except OSError as error:
             raise UsageError(f"cannot read {file}: {error.strerror}; make it readable") from None
         tool = table.get("tool", {})
         found = tool.get("mongoshot", {}) if isinstance(tool, dict) else tool
         if not isinstance(found, dict):
             raise UsageError(f"{file}: tool.mongoshot should be a table, [tool.mongoshot]")
-        if unknown := set(found) - {"allowed-hosts", "masking", "mongod"}:
+        if unknown := set(found) - {"allowed-hosts", "masking", "mongod", "shared"}:
             raise UsageError(
                 f"{file}: [tool.mongoshot] has no key {min(unknown)!r};"
-                " it takes allowed-hosts, masking and mongod"
+                " it takes allowed-hosts, masking, mongod and shared"
             )
         hosts, mongod = found.get("allowed-hosts", []), found.get("mongod")
         if not isinstance(hosts, list) or not all(isinstance(host, str) and host for host in hosts):
             raise UsageError(f"{file}: allowed-hosts should be a list of host names")
         if mongod is not None and not (isinstance(mongod, str) and mongod):
             raise UsageError(f"{file}: mongod should be the path of a mongod")
+        if not isinstance(shared := found.get("shared", False), bool):
+            raise UsageError(f"{file}: shared should be true or false")
         mongod = configured or mongod
         masking = _masking(file, found.get("masking", {}))
-        return Project(directory, frozenset(hosts), directory / mongod if mongod else None, masking)
+        binary = directory / mongod if mongod else None
+        return Project(directory, frozenset(hosts), binary, masking, shared)
     return Project(start, mongod=start / configured if configured else None)
 
 

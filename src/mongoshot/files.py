@@ -6,12 +6,16 @@ What is renamed into place was on the disk before; and a name is on the disk onc
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 from pathlib import Path
 from typing import IO
 
 from mongoshot.errors import UsageError
+
+#: What a file system says that syncs no directories.
+_NOT_ASKED = frozenset({errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF})
 
 #: What a file is called until it is whole: the process that writes it, and a name of its own. A
 #: short one: that of the file may already be as long as a name can be.
@@ -86,14 +90,20 @@ def sync(file: IO[bytes] | IO[str]) -> None:
 
 
 def sync_directory(path: Path) -> None:
-    """Wait until the names in a directory are on the disk."""
-    # A rename is durable once its directory is; Windows has no such handle and needs none.
-    with contextlib.suppress(PermissionError):
+    """Wait until the names in a directory are on the disk; where that cannot be asked, do not."""
+    # A rename is durable once its directory is. Windows opens none, and needs not; nor is a
+    # directory always readable, or of a file system that knows of this.
+    try:
         handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    except PermissionError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NOT_ASKED:
+            raise
+    finally:
+        os.close(handle)
 
 
 def make_directory(path: Path) -> None:

@@ -19,6 +19,7 @@ from .conftest import OpenPage
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
     from tests.conftest import MakeCollection, MakeState
+    from tests.reliability import Evidence
 
 pytestmark = pytest.mark.browser
 
@@ -374,8 +375,9 @@ def test_a_narrow_window_needs_no_scrolling_to_the_side(
     assert page.evaluate("document.documentElement.scrollWidth") <= 340
 
 
+@pytest.mark.reliability
 def test_what_is_hostile_is_text(
-    open_page: OpenPage, make_state: MakeState, make_collection: MakeCollection
+    open_page: OpenPage, make_state: MakeState, make_collection: MakeCollection, evidence: Evidence
 ) -> None:
     ones, texts = dict.fromkeys(HOSTILE, 1), {text: text[::-1] for text in HOSTILE}
     broken = bson.encode({"_id": 3, "text": "ab"}).replace(b"ab\0", b"a\xff\0")
@@ -411,6 +413,13 @@ def test_what_is_hostile_is_text(
         page.keyboard.press("Enter")
     page.evaluate(f"location.hash = {json.dumps('#no' + HOSTILE[2])}")
     status(page, "This page has no difference")
+    assert page.evaluate("window.hacked") is None
+    evidence(
+        "hostile",
+        "hostile names, keys, values, indexes and labels on the page of a difference, in a browser",
+        f"{len(HOSTILE)} texts, {4 * len(HOSTILE)} differences",
+        "each is text; no script of theirs ran",
+    )
 
 
 def test_a_link_leads_to_a_collection_with_any_name(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import bson
 import pytest
+from tests.reliability import Evidence
 
 from mongoshot.comparison.documents import Value
 from mongoshot.comparison.expectation.mismatch import (
@@ -262,7 +263,8 @@ def test_a_narrow_window_needs_no_scrolling_to_the_side(
     assert page.evaluate("document.documentElement.scrollWidth") <= 340
 
 
-def test_what_is_hostile_is_text(open_page: OpenPage) -> None:
+@pytest.mark.reliability
+def test_what_is_hostile_is_text(open_page: OpenPage, evidence: Evidence) -> None:
     part = PartMismatch(
         "inserted",
         value({text: text for text in HOSTILE}),
@@ -283,6 +285,13 @@ def test_what_is_hostile_is_text(open_page: OpenPage) -> None:
         name.click()
         status(page, "differences")
         assert page.locator("article.entry").count() > 0
+    assert page.evaluate("window.hacked") is None
+    evidence(
+        "hostile",
+        "hostile tests, files, notes, paths and values on the page of a run, in a browser",
+        f"{len(HOSTILE)} texts, {len(HOSTILE) ** 2} differences",
+        "each is text; no script of theirs ran",
+    )
 
 
 def test_ten_thousand_differences(open_page: OpenPage) -> None:

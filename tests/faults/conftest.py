@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from tests.faults.nursery import Nursery
 
+from mongoshot import Snapshot, capture
 from mongoshot.server.connection import Client, Database
 
 MakeDatabase = Callable[[], Database]
@@ -77,3 +78,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         (project / "pyproject.toml").write_text("")
         monkeypatch.setenv("MONGOSHOT_CACHE", str(Path(directory, "cache")))
         yield project
+
+
+@pytest.fixture
+def scenario(project: Path, source: Database) -> Snapshot:
+    """Give the scenario `orders` of the small database, beside another one, `small`."""
+    small = source.client[f"{source.name}_small"]
+    small["orders"].insert_one({"_id": 1})
+    capture(small, project / "snapshots" / "small")
+    source.client.drop_database(small)
+    return capture(source, project / "snapshots" / "orders")

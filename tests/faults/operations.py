@@ -15,6 +15,8 @@ from mongoshot.recording.request import Request
 from mongoshot.review.store import Store
 from mongoshot.server.connection import connect
 from mongoshot.snapshot.cache import Cache
+from mongoshot.snapshot.directory import Snapshot
+from mongoshot.snapshot.lookup import DocumentIndex
 from mongoshot.staging.stage import Stage
 
 
@@ -74,14 +76,15 @@ def update_expectation(path: str, text: str) -> None:
     ExpectationFiles.write_snapshot_collection(snapshot_collection=collection)
 
 
-def propose(root: str, test: str, path: str, texts: list[str]) -> None:
-    """Leave proposals for review, as a failing test does."""
+def propose(root: str, test: str, texts: list[str]) -> None:
+    """Leave proposals for review, as a failing test does; none: as one that passes."""
     store = Store(Path(root))
+    directory = Path(root, "__expectations__", "test_it")
     proposals = [
         store.propose(
             test,
-            str(index),
-            Path(root, path).with_suffix(f".{index}.json"),
+            str(index) if index else "",
+            directory / f"test_it.{index}.json",
             expected=None,
             actual=text,
             scenario="orders",
@@ -90,6 +93,15 @@ def propose(root: str, test: str, path: str, texts: list[str]) -> None:
         for index, text in enumerate(texts)
     ]
     store.replace(test, proposals)
+
+
+def index(path: str) -> None:
+    """Find documents in a snapshot, with all that this leaves in the cache."""
+    snapshot = Snapshot.load(path)
+    snapshot.verify()
+    for collection in snapshot.collections.values():
+        if collection.definition.data_name:
+            DocumentIndex(collection).find([b"\x10\1\0\0\0"])
 
 
 def keep_in_cache(name: str, text: str) -> None:

@@ -17,7 +17,6 @@ import shutil
 import signal
 import stat
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -50,11 +49,13 @@ class Fault:
     """Say what happens at which point: counted from 1, commands only where a process is killed.
 
     SIGKILL ends the process, in the middle of a write; ENOSPC fails there and wherever room is
-    needed from then on, EIO fails there alone.
+    needed from then on, EIO fails there alone. Without `replies` these do not count: what a process
+    leaves that is killed then is what it leaves before its next command, or change.
     """
 
     at: int
     kind: Kind
+    replies: bool = True
 
 
 @dataclass
@@ -74,6 +75,8 @@ class Points:
         is_command = what in ("command", "reply")
         fault = self.fault
         if is_command and fault is not None and fault.kind != "SIGKILL":
+            return
+        if what == "reply" and fault is not None and not fault.replies:
             return
         self.count += 1
         self.reached.append([what, *names])
@@ -120,7 +123,17 @@ def install(points: Points) -> None:
             if not known and isinstance(flags, int) and flags & _WRITING and not _is_apart(path):
                 points.escaped.append(f"open {path!r}")
         elif (what := _CHANGES.get(event)) is not None:
-            points.reach(what, *_names(event, arguments))
+            names = _names(event, arguments)
+            # Said before it is tried: a directory that is there is not made, nor one below none; a
+            # file that is gone is not removed, and a directory that is not empty stays.
+            above = os.path.dirname(names[0])
+            if what == "mkdir" and (os.path.lexists(names[0]) or not os.path.isdir(above)):
+                return
+            if what in ("unlink", "rmdir") and not os.path.lexists(names[0]):
+                return
+            if what == "rmdir" and os.listdir(names[0]):
+                return
+            points.reach(what, *names)
 
     sys.addaudithook(hook)
 
@@ -203,8 +216,7 @@ def _install_files(points: Points) -> None:
 
     io.open = builtins.open = counted_open
     io.FileIO = CountedFile  # type: ignore[misc]
-    shutil._USE_CP_SENDFILE = False  # type: ignore[attr-defined] # which copies without a write
-    tempfile._io.open = counted_open  # type: ignore[attr-defined]
+    setattr(shutil, "_USE_CP_SENDFILE", False)  # noqa: B010 - which copies without a write
 
 
 def _reach_open(points: Points, place: str, *, is_new: bool, empties: bool) -> None:

@@ -7,7 +7,6 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -166,10 +165,7 @@ def _end(each: socket.socket, *, reset: bool = False) -> None:
     with contextlib.suppress(OSError):
         if reset:
             each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        else:
-            each.shutdown(socket.SHUT_RDWR)
+        # Whoever waits for its bytes in another thread keeps it open until it is woken.
+        each.shutdown(socket.SHUT_RD if reset else socket.SHUT_RDWR)
     with contextlib.suppress(OSError):
         each.close()
-
-
-Connect = Callable[..., Proxy]

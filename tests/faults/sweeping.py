@@ -27,7 +27,11 @@ class Sweep:
 
 
 def sweep(
-    kind: Kind, prepare: Callable[[], object], operate: Callable[[Fault | None], Outcome]
+    kind: Kind,
+    prepare: Callable[[], object],
+    operate: Callable[[Fault | None], Outcome],
+    *,
+    replies: bool = True,
 ) -> Iterator[Outcome]:
     """Let a fault of this kind happen at the first point, the second, …, until there is none left.
 
@@ -36,7 +40,7 @@ def sweep(
     """
     for at in range(1, _MOST):
         prepare()
-        outcome = operate(Fault(at, kind))
+        outcome = operate(Fault(at, kind, replies))
         assert not outcome.escaped, f"not counted: {outcome.escaped}"
         if not (outcome.was_killed or outcome.fired):
             assert outcome.status == 0, outcome

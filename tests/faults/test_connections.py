@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.faults.conftest import MakeDatabase
-from tests.faults.operations import open_stage
+from tests.faults.nursery import Nursery, Outcome
 from tests.faults.proxy import Proxy, Trouble
 from tests.reliability import Evidence
 
@@ -25,12 +25,6 @@ def proxy(mongo_client: Client) -> Iterator[Proxy]:
     proxy = Proxy(next(iter(mongo_client.nodes)))  # type: ignore[arg-type]
     yield proxy
     proxy.close()
-
-
-@pytest.fixture
-def scenario(project: Path, source: Database, monkeypatch: pytest.MonkeyPatch) -> Snapshot:
-    monkeypatch.chdir(project)
-    return capture(source, project / "snapshots" / "orders")
 
 
 def go_through(
@@ -82,7 +76,7 @@ def test_a_capture(
         found = Snapshot.load(path)
         found.verify()
         assert found.digest == scenario.digest
-        assert {each.name for each in path.parent.iterdir()} == {"orders", "again"}
+        assert {each.name for each in path.parent.iterdir()} == {"orders", "small", "again"}
 
     lost = go_through(proxy, do, then)
     evidence(
@@ -114,36 +108,40 @@ def test_a_restore(
 
 
 def test_a_run_of_tests(
-    proxy: Proxy, scenario: Snapshot, make_database: MakeDatabase, evidence: Evidence
+    proxy: Proxy,
+    nursery: Nursery,
+    scenario: Snapshot,
+    server_url: str,
+    make_database: MakeDatabase,
+    project: Path,
+    evidence: Evidence,
 ) -> None:
-    """The ledger, the lease, a warm start, changes, resets, and the end."""
+    """The ledger, the lease, a warm start, resets, another scenario, and the end."""
     target = make_database()
     restore(scenario, target)
 
+    def run(function: str, url: str) -> Outcome:
+        function = f"tests.faults.operations:{function}"
+        return nursery.run(function, url, target.name, cwd=project, counting=False)
+
     def do() -> None:
-        with open_stage(proxy.url, target.name) as stage:
-            for _ in range(2):
-                with stage.scenario("orders") as staged:
-                    # The test's own writes go another way.
-                    target["orders"].update_one({"_id": 1}, {"$set": {"total": 0}})
-                    target["orders"].delete_one({"_id": 2})
-                    target["orders"].insert_one({"_id": "new"})
-                    target.drop_collection("payments")
-                    changes = staged.changes()
-                    assert set(changes.collections) == {"orders", "payments"}
-                    staged.reset()
-                    assert_right(target, scenario)
+        done = run("use_stage", proxy.url)
+        if done.status != 0:  # of mongoshot, or of the test itself, as of any application
+            said = done.stderr.splitlines()[-1]
+            assert "errors." in said, done.stderr
+            raise MongoshotError(said)
 
     def then(error: MongoshotError | None) -> None:
-        with open_stage(url, target.name) as stage, stage.scenario("orders"):
-            assert_right(target, scenario)
+        done = run("stage_once", server_url)
+        assert done.status == 0, done.stderr
+        assert_right(target, scenario)
 
-    url = proxy.url.replace(
-        str(proxy._listener.getsockname()[1]), str(next(iter(target.client.nodes))[1])
-    )
-    lost = go_through(proxy, do, then, step=3)
-    seen = "each test found its scenario and told its changes, or one error"
-    evidence("failovers", "a run of tests, every third message lost", lost, seen)
+    lost = go_through(proxy, do, then, step=5)
+    small = target.client[f"{target.name}__small"]
+    target.client.drop_database(small)
+    target.client["mongoshot"]["databases"].delete_one({"_id": small.name})
+    seen = "right, or one error; the next run takes over at once, and its test finds its scenario"
+    evidence("failovers", "a run of tests, each fifth message lost", lost, seen)
 
 
 @pytest.mark.parametrize("at", [5, 15])

@@ -13,7 +13,9 @@ from tests.faults.sweeping import Sweep, assert_clear, files_below, sweep
 from tests.reliability import Evidence
 
 from mongoshot import Snapshot, capture
+from mongoshot.review.store import Store
 from mongoshot.server.connection import Database
+from mongoshot.snapshot.cache import Cache
 
 KINDS: tuple[Kind, ...] = ("SIGKILL", "ENOSPC", "EIO")
 
@@ -169,6 +171,15 @@ def test_an_export(
     evidence("faults", what, str(swept), "old or new, whole; the next one right")
 
 
+PROPOSED = """\
+{
+  "format_version": 1,
+  "kind": "changes",
+  "scenario": "orders",
+  "digest": "sha256:0",
+  "collections": {}
+}
+"""
 EXPECTATION = '{{"format_version": 1, "changes": {{}}, "note": "{}"}}\n'
 
 
@@ -210,3 +221,86 @@ def test_an_expectation_that_is_recorded(
     evidence(
         "faults", "`pytest --snapshot-update`, an expectation", str(swept), "old or new, whole"
     )
+
+
+def test_proposals(
+    nursery: Nursery,
+    project: Path,
+    keep: Callable[[], Callable[[], None]],
+    evidence: Evidence,
+) -> None:
+    """Left for review by a failing test in the place of earlier ones, and accepted."""
+    (project / "test_it.py").touch()
+    texts = {name: PROPOSED.replace("sha256:0", f"sha256:{name}") for name in ("old", "new")}
+    swept = Sweep()
+
+    def propose(name: str, fault: Fault | None = None) -> Outcome:
+        arguments = (str(project), "test_it.py::test_it", [texts[name]] * 2)
+        function = "tests.faults.operations:propose"
+        return nursery.run(function, *arguments, cwd=project, fault=fault)
+
+    def accept(fault: Fault | None = None) -> Outcome:
+        return nursery.mongoshot("accept", "--all", cwd=project, fault=fault)
+
+    def proposed() -> set[str]:
+        found, errors = Store(project).read()
+        assert errors == []
+        return {each.proposed for each in found}
+
+    assert propose("old").status == 0
+    restore = keep()
+    for kind in KINDS:
+        for outcome in sweep(kind, restore, lambda fault: propose("new", fault)):
+            swept.points[kind] += 1
+            assert proposed() <= set(texts.values())
+            assert outcome.status in (0, -9) or "ProposalError" in outcome.stderr, outcome
+            assert propose("new").status == 0
+            assert proposed() == {texts["new"]}
+        for outcome in sweep(kind, restore, accept):
+            swept.points[kind] += 1
+            assert outcome.status in (0, 2, -9)  # one line for each of the two
+            assert "not foreseen" not in outcome.stderr
+            accepted = [p.read_text() for p in project.rglob("test_it*.json")]
+            assert set(accepted) <= {texts["old"]}
+            assert len(accepted) + len(Store(project).read()[0]) >= 2
+            accept()
+            assert [p.read_text() for p in project.rglob("test_it*.json")] == [texts["old"]] * 2
+            assert proposed() == set()
+    evidence(
+        "faults", "proposals left, and accepted", str(swept), "each proposed or accepted, whole"
+    )
+
+
+def test_the_cache(
+    nursery: Nursery, project: Path, monkeypatch: pytest.MonkeyPatch, evidence: Evidence
+) -> None:
+    cache, name = project / "cache", f"{'0' * 64}.index"
+    monkeypatch.setenv("MONGOSHOT_CACHE", str(cache))
+    old, new = "old" * 5000, "new" * 6000
+
+    def write(text: str, fault: Fault | None = None) -> Outcome:
+        function = "tests.faults.operations:keep_in_cache"
+        return nursery.run(function, name, text, cwd=project, fault=fault)
+
+    def read() -> str | None:
+        file = Cache().open(name)
+        if file is None:
+            return None
+        with file:
+            return file.read().decode()
+
+    def prepare() -> None:
+        shutil.rmtree(cache, ignore_errors=True)
+        write(old)
+
+    swept = Sweep()
+    for kind in KINDS:
+        for outcome in sweep(kind, prepare, lambda fault: write(new, fault)):
+            swept.points[kind] += 1
+            assert outcome.was_killed or outcome.status == 0, outcome
+            assert read() in (old, new)
+            if not outcome.was_killed and not was_tidying(outcome):
+                assert len(list(cache.iterdir())) == 1
+            assert write(new).status == 0
+            assert read() == new
+    evidence("faults", "an entry of the cache", str(swept), "old or new, whole; never an error")

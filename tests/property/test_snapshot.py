@@ -65,7 +65,10 @@ def collections(draw: st.DrawFn) -> Collection:
     if draw(st.integers(0, 4)) == 0:
         return Collection(Definition(name, "view", options))
     chunks = draw(documents)
-    indexes = tuple(bson.encode({"name": index}) for index in draw(st.lists(keys, max_size=2)))
+    indexes = tuple(
+        bson.encode({"key": {index or "a": 1}, "name": index})
+        for index in draw(st.lists(keys, max_size=2))
+    )
     return Collection(Definition(name, "collection", options, indexes), partial(iter, chunks))
 
 
@@ -134,7 +137,9 @@ def test_a_snapshot_laid_over_itself_is_itself(state: MemoryState) -> None:
 def test_a_definition_reads_back_as_it_was_written(
     name: str, type: Any, options: dict[str, Any], indexes: list[dict[str, Any]]
 ) -> None:
-    definition = Definition(name, type, bson.encode(options), tuple(map(bson.encode, indexes)))
+    named = [{"key": {"a": 1}} | index | {"name": "a"} for index in indexes]
+    named = [index | {"key": index["key"] if index["key"] else {"a": 1}} for index in named]
+    definition = Definition(name, type, bson.encode(options), tuple(map(bson.encode, named)))
     assert parse_metadata(metadata_to_json(definition).encode(), "file") == definition
 
 

@@ -19,6 +19,7 @@ from mongoshot.cli.options import (
     open_database,
     project,
     several,
+    shared_option,
     size_text,
     snapshots_path,
     source_options,
@@ -89,6 +90,7 @@ def _what_to_capture(command: Any) -> Any:
 @click.option("--replace", is_flag=True, help="Capture an existing scenario anew, as these say.")
 @click.option("--yes", is_flag=True, help="Do not ask before it is replaced.")
 @click.option("--large", is_flag=True, help="Allow files above 100 MB.")
+@shared_option
 @_number("--batch-size", click.IntRange(1), "Documents to read at a time.")
 @click.option("--pause", type=click.FloatRange(0), default=0.0, help="Seconds between, for others.")
 @click.option("--dry-run", is_flag=True, help="Say what would be captured, and do nothing.")
@@ -100,6 +102,7 @@ def capture(
     replace: bool,
     yes: bool,
     large: bool,
+    shared: bool,
     batch_size: int | None,
     pause: float,
     dry_run: bool,
@@ -117,7 +120,7 @@ def capture(
     from mongoshot.errors import UsageError
     from mongoshot.recording.capture import Conduct, record
     from mongoshot.server.reading import Pace
-    from mongoshot.snapshot.placing import check_target
+    from mongoshot.snapshot.placing import check_target, is_private
     from mongoshot.snapshot.scenario_names import check_new_name
 
     check_new_name(name, snapshots_path)
@@ -144,6 +147,7 @@ def capture(
                 pace=Pace(batch_size, pause),
                 largest_file=None if large else TOO_MUCH,
                 project=project(),
+                shared=shared,
                 weighed=partial(_expect, bar, weights, request),
                 inferred=_show_inferred,
                 chosen=partial(_expect_chosen, bar, weights),
@@ -157,6 +161,8 @@ def capture(
         echo(f"{path}: nothing has changed since revision {snapshot.manifest.revision}")
         return
     echo(f"captured {path} from {source}: {describe_snapshot(snapshot)}")
+    if existing is None and is_private(path):
+        echo("you alone may read it, as its source wants a password; others, too, with --shared")
     if asking.difference:
         echo(asking.difference)
     if request.chooses_documents or request.masks or request.gzip:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from typing import NoReturn
@@ -21,6 +22,8 @@ from mongoshot.cli.watching import watch
 from mongoshot.errors import MongoshotError
 
 _ERROR = 2
+#: Variables of the environment that name servers.
+_URL_VARIABLES = ("DB_URL", "SCENARIO_SOURCE_URL")
 
 
 @click.group(
@@ -94,14 +97,28 @@ def _run(*, debug: bool) -> int:
         )
     except Exception as error:  # noqa: BLE001 - a traceback is for those who ask for it
         if debug:
-            traceback.print_exc()
+            echo(_without_secrets(traceback.format_exc(), also_urls=True), err=True)
             return _ERROR
         return _fail(_one_line(error))
     return status if isinstance(status, int) else 0
 
 
+def _without_secrets(text: str, *, also_urls: bool) -> str:
+    """Take out what is secret in what this process was given: a message may repeat it.
+
+    That of whole URLs is left out of messages by whoever writes them; tracebacks are the driver's,
+    too. One without a scheme is taken for a path.
+    """
+    for given in (*sys.argv[1:], *map(os.environ.get, _URL_VARIABLES)):
+        if given and (also_urls if "://" in given else "@" in given):
+            from mongoshot.server.urls import without_secrets
+
+            text = without_secrets(text, given)
+    return text
+
+
 def _fail(message: str) -> int:
-    echo(f"mongoshot: {message}", err=True)
+    echo(f"mongoshot: {_without_secrets(message, also_urls=False)}", err=True)
     return _ERROR
 
 

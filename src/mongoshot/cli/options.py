@@ -63,6 +63,10 @@ format_option = click.option(
     "--format", type=click.Choice(["bson", "json"]), help="Encoding of the files of documents."
 )
 
+shared_option = click.option(
+    "--shared", is_flag=True, help="Let others read the files, also of a source with a password."
+)
+
 
 def database_options(url_variable: str, name_variable: str) -> Callable[[Command], Command]:
     """Add --db-url and --db-name to a command, with the environment variables given."""
@@ -96,7 +100,8 @@ def url_option(variable: str, **attributes: Any) -> Callable[[Command], Command]
 @contextlib.contextmanager
 def open_database(url: str, name: str | None, otherwise: str | None = None) -> Iterator[Database]:
     """Connect to the database `name`, or to the one that the URL names, or to `otherwise`."""
-    from mongoshot.server.connection import connect, default_database, named_database, redact
+    from mongoshot.server.connection import connect, default_database, named_database
+    from mongoshot.server.urls import redact
 
     with connect(url) as client:
         database = default_database(client) if name is None else named_database(client, name)

@@ -20,6 +20,7 @@ from mongoshot.cli.options import (
     open_database,
     project,
     several,
+    shared_option,
     snapshots_path,
     source_options,
 )
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 @format_option
 @click.option("--gzip", is_flag=True, help="Compress the files of the state before.")
 @click.option("--test", metavar="FILE", help="Test to be.  [default: tests/test_NAME.py]")
+@shared_option
 @click.option("--replace", is_flag=True, help="Record an existing scenario, and its test, anew.")
 def record(
     name: str,
@@ -51,6 +53,7 @@ def record(
     db_name: str | None,
     snapshots_path: Path,
     test: str | None,
+    shared: bool,
     replace: bool,
     **asked: Any,
 ) -> None:
@@ -90,7 +93,7 @@ def record(
             echo(f"recording {database.name}: {describe_snapshot(before.snapshot)} before")
             _run(command, db_url, database)
 
-        conduct = Conduct(largest_file=TOO_MUCH, project=project(), progress=bar)
+        conduct = Conduct(largest_file=TOO_MUCH, project=project(), shared=shared, progress=bar)
         performance = record_program(database, path, request, conduct, run, replace_it=replace)
         source = database.name
     _show(performance)

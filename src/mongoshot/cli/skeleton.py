@@ -142,7 +142,7 @@ def _name_of(found: str, url: str, database: str) -> str:
 
 
 def _without_secrets(text: str, url: str) -> str:
-    from mongoshot.server.connection import redact
+    from mongoshot.server.urls import redact
 
     text = _URL.sub(lambda found: redact(found[0]), text)
     password = urlsplit(url).password if "://" in url else None

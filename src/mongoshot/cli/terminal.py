@@ -12,7 +12,7 @@ from typing import IO, Any, NoReturn
 
 import click
 
-from mongoshot.comparison.printable import printable
+from mongoshot.comparison.printable import printable, printable_json
 from mongoshot.errors import UsageError
 
 
@@ -50,9 +50,11 @@ def _styled(text: str, bold: str, color: str | None) -> str:
 def echo_json(text: str, *, endless: bool = False) -> None:
     """Write JSON: in UTF-8 to a program, whatever the encoding of terminals is.
 
-    Raises ReaderGoneError for an `endless` command where the reader has gone.
+    Control characters are escaped, as somebody may look at what the program wrote. Raises
+    ReaderGoneError for an `endless` command where the reader has gone.
     """
-    _write(printable(text) if sys.stdout.isatty() else text.encode(), endless=endless)
+    shown = printable_json(text)
+    _write(shown if sys.stdout.isatty() else shown.encode(), endless=endless)
 
 
 def clear() -> None:

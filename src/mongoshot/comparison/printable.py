@@ -6,7 +6,9 @@ import re
 
 # What would command a terminal, end a line or turn its direction, where a name or a value holds it;
 # and half a surrogate pair, which stands for a byte of the command line that is no character.
-_UNPRINTABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNPRINTABLE = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 def printable(text: str) -> str:
@@ -17,3 +19,8 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     r"""Return a name that stays within its line: control characters and line ends as `\n`."""
     return printable(text).replace("\n", r"\n")
+
+
+def printable_json(text: str) -> str:
+    r"""Return a text of JSON that says the same, with control characters as `\u001b`."""
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

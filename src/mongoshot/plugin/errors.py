@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+import types
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -41,14 +42,18 @@ def pytest_runtest_makereport(
 
     That is a coroutine on the wrong event loop, and whatever a test case that stages itself meets.
     """
-    from mongoshot.errors import EventLoopError, MongoshotError
+    from mongoshot.errors import EventLoopError, MongoshotError, ServerError, UsageError
 
+    if call.excinfo is not None and isinstance(call.excinfo.value, ServerError | UsageError):
+        _leave_out_the_way(call, call.excinfo.value)
     report = yield
     shortened = MongoshotError if stages_itself(item) else EventLoopError
     if call.excinfo is not None and isinstance(call.excinfo.value, shortened):
         from mongoshot.comparison.printable import printable
 
-        call.excinfo.traceback = call.excinfo.traceback.filter(_is_of_the_test)
+        call.excinfo.traceback = call.excinfo.traceback.filter(
+            lambda entry: _is_of_the_test(entry.frame.raw)
+        )
         if call.excinfo.traceback:
             report.longrepr = call.excinfo.getrepr(style="short", chain=False)
         else:
@@ -56,6 +61,21 @@ def pytest_runtest_makereport(
     return report
 
 
-def _is_of_the_test(entry: Any) -> bool:
-    name: str = entry.frame.f_globals.get("__name__", "")
+def _leave_out_the_way(call: pytest.CallInfo[None], error: BaseException) -> None:
+    """Show none of what lies between a test and the server: with --showlocals, URLs stand there."""
+    met, way = [], error.__traceback__
+    while way is not None:
+        if _is_of_the_test(way.tb_frame):
+            met.append(way)
+        way = way.tb_next
+    for each in reversed(met):
+        way = types.TracebackType(way, each.tb_frame, each.tb_lasti, each.tb_lineno)
+    if way is not None:
+        # pytest goes back to what it was raised with, so that it has to be raised with less.
+        error.__cause__, error.__suppress_context__ = None, True
+        call.excinfo = pytest.ExceptionInfo.from_exception(error.with_traceback(way))
+
+
+def _is_of_the_test(frame: types.FrameType) -> bool:
+    name: str = frame.f_globals.get("__name__", "")
     return name.partition(".")[0] not in _NOT_THE_TEST

@@ -88,7 +88,9 @@ class FailingTests:
     ) -> None:
         """Say what there is to review."""
         if self._trouble:
-            terminalreporter.write_line(f"mongoshot: {self._trouble}")
+            from mongoshot.comparison.printable import one_line
+
+            terminalreporter.write_line(f"mongoshot: {one_line(self._trouble)}")
         failed = exitstatus in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED)
         if failed and not self._in_ci:
             from mongoshot.review.store import Store

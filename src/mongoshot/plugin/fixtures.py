@@ -89,6 +89,7 @@ def db_url(pytestconfig: pytest.Config, _mongoshot_settings: Settings) -> Iterat
     just started, override this fixture.
     """
     from mongoshot.server.provision import serve
+    from mongoshot.server.urls import Url
 
     worker = worker_of(pytestconfig)
     run = (worker.run, worker.owner) if worker else None
@@ -97,7 +98,7 @@ def db_url(pytestconfig: pytest.Config, _mongoshot_settings: Settings) -> Iterat
             url = stack.enter_context(
                 serve(_mongoshot_settings.db_url, _mongoshot_settings.project.mongod, run)
             )
-        yield url
+        yield Url(url)
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ from mongoshot.recording.selection.parsing import selection_of
 from mongoshot.recording.standstill import Standstill
 from mongoshot.server.catalog import list_definitions
 from mongoshot.server.collections import require_database
-from mongoshot.server.connection import Database, describe
+from mongoshot.server.connection import Database, describe, has_credentials
 from mongoshot.server.finding import GoneError
 from mongoshot.server.ledger import note_capture
 from mongoshot.server.reading import (
@@ -59,6 +59,7 @@ class Conduct:
 
     A database that is not there is captured as an empty one with `may_be_missing`. No file may get
     larger than `largest_file` bytes. `project` has rules for masking, and the place of their key.
+    Files of a source with a password are the user's alone, unless they are to be `shared`.
     `opened` is given the reading, what is asked for of it, and what masks it, before the first
     document is read, again for each attempt; `weighed` is told what the collections weigh before
     they are read, `inferred` which references that nobody has declared will be followed, and
@@ -70,6 +71,7 @@ class Conduct:
     largest_file: int | None = None
     project: Project | None = None
     may_be_missing: bool = False
+    shared: bool = False
     opened: Callable[[Reading, MemoryState, Masker], None] | None = None
     weighed: Callable[[Mapping[str, Weight]], None] | None = None
     inferred: Callable[[Sequence[InferredReference]], None] | None = None
@@ -108,6 +110,7 @@ def capture(
     mask: Mapping[str, str] | None = None,
     gzip: bool = False,
     replace: bool = False,
+    shared: bool = False,
     progress: Progress = no_progress,
 ) -> Snapshot:
     """Capture a database, or the `collections` of it that are not in `exclude`, into `path`.
@@ -118,8 +121,9 @@ def capture(
     {"customers.email": "email"}, besides those in `[tool.mongoshot.masking]` of the project that
     the process runs in. `format` is "bson", "json", or None for JSON up to 1 MiB a collection and
     BSON above. Returns the snapshot, its files already verified and safe on disk; an existing one
-    is replaced only with `replace`, in one step at the end. Warns of masked values that stand
-    beside the documents, and of references that masks may break.
+    is replaced only with `replace`, in one step at the end. The user alone may read the files of a
+    new one where the client has a password, unless they are to be `shared`. Warns of masked values
+    that stand beside the documents, and of references that masks may break.
 
     Raises DatabaseNotFoundError, UsageError for what is not there or cannot be asked for,
     SnapshotExistsError, NotRepresentableError, UnmaskedError, CaptureError, and the errors of the
@@ -139,7 +143,7 @@ def capture(
     )
     path = Path(path)
     check_new_name(path.name, path.parent)
-    conduct = Conduct(project=read_project(Path.cwd()), progress=progress)
+    conduct = Conduct(project=read_project(Path.cwd()), shared=shared, progress=progress)
     recorded = record(database, path, request, conduct, replace=replace)
     for warning in recorded.warnings:
         warnings.warn(warning, stacklevel=2)
@@ -213,6 +217,7 @@ class _Recording:
                 gzip=self._request.gzip,
                 largest_file=conduct.largest_file,
                 replace=replace,
+                private=self._is_private(),
                 progress=conduct.progress,
                 before_commit=conduct.before_commit,
             )
@@ -233,6 +238,11 @@ class _Recording:
         masker = self._masker
         warnings = (*masker.constants, *self._unlike)
         return Recorded(snapshot, self._selected, tuple(masker.hints), warnings)
+
+    def _is_private(self) -> bool:
+        project = self._conduct.project
+        shared = self._conduct.shared or (project is not None and project.shared)
+        return not shared and has_credentials(self._reading.database.client)
 
     def _state(self) -> MemoryState:
         state = self._asked

@@ -38,12 +38,12 @@ from mongoshot.server.connection import (
     default_database,
     describe,
     named_database,
-    redact,
 )
 from mongoshot.server.identity import is_same_deployment
 from mongoshot.server.ledger import read_entry
+from mongoshot.server.urls import redact
 from mongoshot.snapshot.directory import Snapshot, load_scenario
-from mongoshot.snapshot.placing import check_target
+from mongoshot.snapshot.placing import check_target, is_private
 from mongoshot.snapshot.scenario_names import check_name
 from mongoshot.snapshot.writer import write_snapshot
 
@@ -170,6 +170,7 @@ def keep(captured: Captured, aside: Path) -> str:
             format=request.format,
             gzip=request.gzip,
             replace=True,
+            private=is_private(new.path),
             before_commit=explain,
         )
     if existing is None:

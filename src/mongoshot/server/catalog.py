@@ -63,6 +63,8 @@ def list_catalog(
 
     As `list_definitions` does.
     """
+    if only is not None and not only:
+        return {}
     with translated(f"list the collections of {describe(database)}"):
         cursor: Any = database.cursor_command(
             "listCollections", codec_options=RAW, read_preference=database.read_preference

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Collection as Names
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -13,10 +14,10 @@ from pymongo import WriteConcern
 from pymongo import errors as driver
 from pymongo.client_session import ClientSession
 
-from mongoshot.errors import DatabaseNotFoundError
-from mongoshot.server.catalog import STORED_FUNCTIONS, list_definitions
+from mongoshot.errors import CommandError, DatabaseNotFoundError
+from mongoshot.server.catalog import STORED_FUNCTIONS, find_uuid, list_definitions
 from mongoshot.server.connection import Database, collection_of, describe, translated
-from mongoshot.server.durability import BY_MAJORITY
+from mongoshot.server.durability import BY_MAJORITY, PATIENCE
 from mongoshot.snapshot.model import (
     BUCKETS_PREFIX,
     SERVER_COLLECTIONS,
@@ -67,7 +68,20 @@ def read_chunks(
             batch_size=batch_size or 0,
         ) as cursor,
     ):
-        yield from cursor
+        if definition.type != "timeseries":
+            yield from cursor
+            return
+        empty = True
+        for chunk in cursor:
+            empty = False
+            yield chunk
+    if empty and find_uuid(database, definition) is None:
+        # A collection that is not there reads as an empty one.
+        raise CommandError(
+            f"cannot read {database.name}.{definition.name}: this time series has no collection"
+            " of buckets, as from MongoDB 9.0 on, which mongoshot cannot read yet; leave it out:"
+            f" --exclude {shlex.quote(definition.name)}"
+        )
 
 
 def require_database(database: Database) -> None:
@@ -95,7 +109,7 @@ def require_database(database: Database) -> None:
 
 def drop(database: Database, name: str) -> None:
     """Drop a collection, view or time series; nothing happens where there is none."""
-    lasting = database.with_options(write_concern=WriteConcern(**BY_MAJORITY))
+    lasting = database.with_options(write_concern=WriteConcern("majority", wtimeout=PATIENCE))
     with translated(f"drop {database.name}.{name}"):
         if name == STORED_FUNCTIONS:
             lasting[name].delete_many({})

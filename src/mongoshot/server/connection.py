@@ -34,6 +34,7 @@ from mongoshot.server.requirements import (
     spelled,
     too_old,
 )
+from mongoshot.server.urls import is_ambiguous, redact, without_secrets
 
 Client: TypeAlias = pymongo.MongoClient[dict[str, Any]]
 Database: TypeAlias = PymongoDatabase[dict[str, Any]]
@@ -50,9 +51,6 @@ UNAUTHORIZED, _AUTHENTICATION_FAILED, CAPPED_POSITION_LOST = 13, 18, 136
 _COMMAND_NOT_FOUND, _API_STRICT = 59, 323
 _URL_OPTION = "--db-url or DB_URL"  # that of the server under test
 _LONGEST_NAME = 63  # bytes of a database's name
-_SECRET_OPTION = re.compile(
-    r"(?i)([?&](?:authMechanismProperties|tlsCertificateKeyFilePassword|proxyPassword)=)[^&]*"
-)
 
 
 def connect(url: str, *, option: str = _URL_OPTION) -> Client:
@@ -104,11 +102,13 @@ def _ask(client: Client) -> Server:
 
 def _check_credentials(url: str) -> None:
     """Raise UsageError for a URL whose password might be taken for a host or a database's name."""
-    _, *rest = re.split(r"[/?]", url.partition("://")[2], maxsplit=1)
-    if rest and "@" in rest[0]:
+    scheme, _, rest = url.partition("://")
+    if scheme in ("mongodb", "mongodb+srv") and is_ambiguous(rest):
+        # Nor is the driver asked, which repeats what it does not understand.
         raise UsageError(
-            f"cannot read the URL {redact(url)}: in a user name, a password and an option, write"
-            " '@' as %40, ':' as %3A, '/' as %2F, '?' as %3F, and '%' as %25"
+            f"cannot read the URL {redact(url)}: write mongodb://USER:PASSWORD@HOST:PORT/DATABASE,"
+            " and in a user name, a password and an option '@' as %40, ':' as %3A, '/' as %2F, '?'"
+            " as %3F, and '%' as %25"
         )
 
 
@@ -157,6 +157,11 @@ def named_database(client: Client, name: str) -> Database:
     )
 
 
+def has_credentials(client: Client) -> bool:
+    """Tell whether a client says who it is: what it reads is not for everybody."""
+    return getattr(client.options.pool_options, "_credentials", None) is not None
+
+
 def default_database(client: Client) -> Database | None:
     """Return the database that the client's URL names, or None where it names none."""
     with translated("read the database's name from the URL"):
@@ -189,20 +194,6 @@ def as_written(database: Database) -> Database:
     )
 
 
-def redact(url: str) -> str:
-    """Return a URL fit to be printed: the password and other secrets as `***`."""
-    scheme, separator, rest = url.partition("://")
-    if not separator:
-        return url if "@" not in url else "***"
-    # An unescaped password may itself hold '@', '/' or '?': all before the last '@' is suspect.
-    credentials, at, hosts = rest.rpartition("@")
-    user, colon, _ = credentials.partition(":")
-    # Without its host, a URL ends in what looks like a port and is a password.
-    hosts = re.sub(r"(?<![:\]]):(?!\d+(?:[,/?]|$))[^:,/?\]]+(?=[,/?]|$)", ":***", hosts, count=1)
-    shown = f"{user}{':***' if colon else ''}{at}{hosts}"
-    return _SECRET_OPTION.sub(r"\1***", f"{scheme}://{shown}")
-
-
 def describe(database: Database) -> str:
     """Name a database in a message: `shop on 127.0.0.1:27017`."""
     hosts = _spelled_addresses(database.client)
@@ -233,7 +224,7 @@ def translated(
 
 
 def _translate(error: driver.PyMongoError, doing: str, url: str | None, option: str) -> Exception:
-    reason = _one_line(error)
+    reason = _one_line(str(error) if url is None else without_secrets(str(error), url))
     if unsupported := _unsupported(error, doing, reason):
         return unsupported
     if isinstance(error, driver.ConnectionFailure):
@@ -283,9 +274,9 @@ def _unsupported(error: driver.PyMongoError, doing: str, reason: str) -> Excepti
             f' says: {reason.partition(" Information on")[0]} make it with ServerApi("1") alone'
         )
     if code == _COMMAND_NOT_FOUND:
-        return UnsupportedServerError(
-            f"cannot {doing}: the server answered: {reason}; mongoshot needs MongoDB"
-            f" {spelled(OLDEST)} or newer itself, and nothing that stands for it (docs/servers.md)"
+        return CommandError(
+            f"cannot {doing}: the server answered: {reason}; a sharded cluster lacks some commands,"
+            f" and what is no MongoDB {spelled(OLDEST)} or newer lacks more (docs/servers.md)"
         )
     if too_new := re.search(r"Server at (\S+) requires wire version .* only supports", reason):
         return UnsupportedServerError(
@@ -298,7 +289,7 @@ def _unsupported(error: driver.PyMongoError, doing: str, reason: str) -> Excepti
     return None
 
 
-def _one_line(error: driver.PyMongoError) -> str:
+def _one_line(said: str) -> str:
     # The driver adds the whole reply and the topology behind the sentence that says it.
-    text = re.split(r", full error:|, Timeout: |\(configured timeouts: ", str(error))[0]
+    text = re.split(r", full error:|, Timeout: |\(configured timeouts: ", said)[0]
     return " ".join(text.split())[:300].strip()

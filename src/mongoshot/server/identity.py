@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mongoshot.errors import ServerError, UsageError
-from mongoshot.server.connection import Client, connect, redact, translated
+from mongoshot.server.connection import Client, connect, translated
+from mongoshot.server.urls import redact
 
 
 @dataclass(frozen=True, slots=True)

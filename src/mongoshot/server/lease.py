@@ -44,6 +44,10 @@ if TYPE_CHECKING:
 DURATION = 60.0
 
 _RENEWALS = 3  # in that time
+
+#: Those of this process that hold, or may hold, a lease: one whose end never reached the server is
+#: known by not being here.
+_LIVING: weakref.WeakValueDictionary[str, Leases] = weakref.WeakValueDictionary()
 _ATTEMPTS = 5  # at a lease that changes hands while it is looked at
 
 
@@ -94,6 +98,7 @@ class Leases:
         has it, ServerError.
         """
         gone: list[str] = []
+        _LIVING[self._holder] = self
         for _ in range(_ATTEMPTS):
             asked = _now()
             took = self._enter(database, gone, for_a_run=for_a_run)
@@ -107,7 +112,8 @@ class Leases:
                 continue
             if self._shares and lease.is_of_this_process:
                 return
-            if not lease.process.is_gone:
+            left = lease.is_of_this_process and lease.holder not in _LIVING
+            if not left and not lease.process.is_gone:
                 raise DatabaseInUseError(in_use(database, str(lease)))
             gone.append(lease.holder)
         raise DatabaseInUseError(in_use(database, "one run after another"))
@@ -145,6 +151,7 @@ class Leases:
         if self._is_a_fork():
             return
         self._stop.set()
+        _LIVING.pop(self._holder, None)
         with self._lock:
             held, self._held = self._held, {}
         if held:

@@ -44,6 +44,7 @@ _WIRE_VERSIONS: dict[int, Version] = {
     26: (8, 1),
     27: (8, 2),
     28: (8, 3),
+    29: (9, 0),
 }
 
 _REPLICA_SET: frozenset[Topology] = frozenset({"replica set"})
@@ -225,7 +226,8 @@ def _is_compound_wildcard(index: Mapping[str, Any]) -> bool:
 
 #: What not every release can make. In the order of the page.
 KINDS = (
-    Kind("a time series", (5, 0), lambda definition: definition.type == "timeseries"),
+    # From 9.0 on, it keeps its buckets under no name of their own.
+    Kind("a time series", (5, 0), lambda definition: definition.type == "timeseries", (8, 3)),
     Kind("`recordPreImages`", OLDEST, _has("recordPreImages"), until=(5, 3)),
     Kind("a clustered index", (5, 3), _has("clusteredIndex")),
     Kind("`changeStreamPreAndPostImages`", (6, 0), _has("changeStreamPreAndPostImages", "enabled")),
@@ -234,7 +236,7 @@ KINDS = (
     ),
     Kind("`bucketRoundingSeconds`", (6, 3), _has("timeseries", "bucketRoundingSeconds")),
     Kind("a compound wildcard index", (7, 0), _has_index(_is_compound_wildcard)),
-    Kind("Queryable Encryption", (7, 0), _has("encryptedFields")),
+    Kind("Queryable Encryption", (6, 0), _has("encryptedFields")),
 )
 
 

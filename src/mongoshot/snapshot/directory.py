@@ -6,7 +6,6 @@ import contextlib
 import difflib
 import hashlib
 import os
-import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -19,6 +18,16 @@ from mongoshot.errors import (
     SnapshotDamagedError,
     SnapshotError,
     SnapshotNotFoundError,
+)
+from mongoshot.snapshot.bounds import (
+    LARGEST_DOCUMENT,
+    LARGEST_MANIFEST,
+    LARGEST_METADATA,
+    LONGEST_LINE,
+    MOST_BLANK_LINES,
+    not_a_file,
+    read_up_to,
+    stays_within,
 )
 from mongoshot.snapshot.cache import Cache, Stamp
 from mongoshot.snapshot.elements import count_documents, whole_documents
@@ -48,11 +57,6 @@ from mongoshot.snapshot.packing import (
 )
 from mongoshot.snapshot.scenario_names import check_name, split_name
 
-#: Bytes beyond which no document goes: the server's own limit, 16 MiB and 16 KiB, and a margin.
-_LARGEST_DOCUMENT = 17 << 20
-#: Bytes of such a document as Extended JSON, at most: a byte of BSON becomes less than twelve.
-LONGEST_LINE = 12 * _LARGEST_DOCUMENT
-
 _REMEDY = "take it from version control again, or capture the scenario anew with --replace"
 
 
@@ -77,8 +81,15 @@ class Snapshot:
         where = path / MANIFEST_NAME
         try:
             recover_replaced(path)
-            _refuse_pipe(where)
-            text = where.read_text(encoding="utf-8")
+            _require_file(where)
+            with where.open("rb") as file:
+                content = read_up_to(file, LARGEST_MANIFEST)
+            if len(content) > LARGEST_MANIFEST:
+                raise SnapshotDamagedError(
+                    f"{where} has more than {LARGEST_MANIFEST} bytes, which no manifest needs;"
+                    f" {_REMEDY}"
+                )
+            text = content.decode()
         except (FileNotFoundError, NotADirectoryError):
             raise SnapshotNotFoundError(_not_found(path)) from None
         except UnicodeDecodeError as error:
@@ -242,8 +253,8 @@ class Snapshot:
 
     def _read_definition(self, entry: FileEntry) -> Definition:
         path = self.path / entry.name
-        with reading(path):
-            text = path.read_bytes()
+        with reading(path), path.open("rb") as file:
+            text = read_up_to(file, LARGEST_METADATA)
         self._require_size(entry, len(text))
         self._require_digest(entry, hashlib.sha256(text).hexdigest())
         definition = parse_metadata(text, str(path))
@@ -258,7 +269,7 @@ class Snapshot:
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[None]:
     """Translate what goes wrong when the file of a snapshot is read to SnapshotDamagedError."""
-    _refuse_pipe(path)
+    _require_file(path)
     try:
         yield
     except FileNotFoundError:
@@ -269,11 +280,13 @@ def reading(path: Path) -> Iterator[None]:
         raise SnapshotDamagedError(f"cannot read {path}: {error.strerror}") from None
 
 
-def _refuse_pipe(path: Path) -> None:
-    # Who opens a pipe waits for somebody to write to it; a device may never end.
-    with contextlib.suppress(OSError, ValueError):  # which who opens it will say
-        if not stat.S_ISREG(mode := path.stat().st_mode) and not stat.S_ISDIR(mode):
-            raise SnapshotDamagedError(f"{path} is a pipe or a device, and no file; {_REMEDY}")
+def _require_file(path: Path) -> None:
+    # What is in a scenario may come from a stranger; its directory is the user's to place.
+    if what := not_a_file(path):
+        raise SnapshotDamagedError(
+            f"{path} is {what}, and the files of a snapshot are no such: put the file itself there;"
+            f" {_REMEDY}"
+        )
 
 
 def read_chunks(path: Path) -> Iterator[bytes]:
@@ -312,7 +325,7 @@ def bson_chunks(
         if end:
             yield buffer[:end]
         rest, offset = buffer[end:], offset + end
-        if len(rest) > _LARGEST_DOCUMENT:
+        if len(rest) > LARGEST_DOCUMENT:
             break  # no document is that long: it does not end, wherever the file does
     if rest:
         raise damaged(f"{path} ends before the document does that begins at byte {offset}")
@@ -320,8 +333,13 @@ def bson_chunks(
 
 def _json_documents(file: IO[bytes], path: Path) -> Iterator[bytes]:
     # Packed, a line without an end may be a small file.
+    blank = 0
     for number, line in enumerate(iter(partial(file.readline, LONGEST_LINE), b""), 1):
         if not line.strip():
+            if (blank := blank + 1) > MOST_BLANK_LINES:
+                raise SnapshotDamagedError(
+                    f"{path} has more than {MOST_BLANK_LINES} lines without a document; {_REMEDY}"
+                )
             continue
         try:
             yield from_extended_json(line)
@@ -341,10 +359,19 @@ def find_snapshots(directory: Path) -> list[str]:
 def load_scenario(name: str, directory: Path) -> Snapshot:
     """Open the scenario `name` below the snapshots directory.
 
-    Raises SnapshotNotFoundError, with the nearest names, where there is none.
+    The snapshots directory may be a link, and a scenario one to another in it. Raises
+    SnapshotNotFoundError, with the nearest names, where there is none, and SnapshotError for a link
+    that leads elsewhere.
     """
     check_name(name)
-    return Snapshot.load(directory / name)
+    path = directory / name
+    # `os.path` says no of what cannot be looked at, which whoever reads it says better.
+    if os.path.islink(path) and not stays_within(path, directory):  # noqa: PTH114
+        raise SnapshotError(
+            f"{path} is a link that leads out of {directory}: put the scenario itself there, or"
+            " name the directory that it is in with --snapshots-path"
+        )
+    return Snapshot.load(path)
 
 
 def _not_found(path: Path) -> str:

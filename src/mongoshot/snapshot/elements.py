@@ -197,7 +197,7 @@ def document_id(document: bytes) -> bytes:
 
 def framed(members: bytes) -> bytes:
     """Make a document or array of its concatenated elements: length before, NUL behind."""
-    return _pack_int32(len(members) + SMALLEST_DOCUMENT) + members + b"\0"
+    return b"".join((_pack_int32(len(members) + SMALLEST_DOCUMENT), members, b"\0"))
 
 
 def validate_document(document: bytes) -> None:

@@ -25,9 +25,10 @@ from bson.errors import BSONError
 
 from mongoshot.errors import FixturesError
 from mongoshot.snapshot import model
+from mongoshot.snapshot.bounds import LARGEST_FIXTURES, LARGEST_YAML, not_a_file, read_up_to
 from mongoshot.snapshot.elements import ARRAY, REGULAR_EXPRESSION, document_id
 from mongoshot.snapshot.encoding import readable
-from mongoshot.snapshot.manifest import MANIFEST_NAME, looks_like_manifest
+from mongoshot.snapshot.manifest import MANIFEST_NAME, is_snapshot_manifest
 from mongoshot.snapshot.model import Definition, MemoryState, join_documents
 from mongoshot.snapshot.names import METADATA_SUFFIX
 from mongoshot.snapshot.order import sort_key
@@ -140,7 +141,7 @@ def _is_dumped(name: str) -> bool:
 
 def _is_snapshot(path: Path) -> bool:
     manifest = path / MANIFEST_NAME
-    return manifest.is_file() and looks_like_manifest(manifest.read_bytes())
+    return manifest.is_file() and is_snapshot_manifest(manifest)
 
 
 def _near(path: Path, name: str) -> str:
@@ -151,15 +152,30 @@ def _near(path: Path, name: str) -> str:
 
 def _check_name(name: str, file: Path) -> None:
     # https://www.mongodb.com/docs/manual/reference/limits/#naming-restrictions
-    if "$" in name or name.startswith("system."):
+    try:
+        name.encode()
+        is_text = "\0" not in name
+    except UnicodeEncodeError:
+        is_text = False
+    if not is_text or "$" in name or name.startswith("system."):
         raise FixturesError(
             f"{file}: {name!r} cannot be the name of a collection of yours; rename the file"
         )
 
 
 def _read(file: Path, notes: list[str]) -> list[dict[str, Any]]:
+    if what := not_a_file(file):
+        raise FixturesError(f"{file} is {what}: put the file itself there, or remove it")
+    largest = LARGEST_FIXTURES if file.suffix == ".json" else LARGEST_YAML
     try:
-        text = file.read_text(encoding="utf-8")
+        with file.open("rb") as opened:
+            content = read_up_to(opened, largest)
+        if len(content) > largest:
+            raise FixturesError(
+                f"{file} has more than {largest >> 20} MiB, which is too much for a file of"
+                " fixtures: load it once, and capture a scenario of it"
+            )
+        text = content.decode()
     except OSError as error:
         raise FixturesError(f"cannot read {file}: {error.strerror}; make it readable") from None
     except UnicodeDecodeError as error:

@@ -26,9 +26,11 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from mongoshot.errors import FormatVersionError, SnapshotDamagedError
+from mongoshot.snapshot.bounds import LARGEST_MANIFEST, read_up_to
 from mongoshot.snapshot.profile import Profile
 
 FORMAT_VERSION = 1
@@ -220,6 +222,12 @@ def parse_manifest(text: str, where: str) -> Manifest:
 def looks_like_manifest(text: bytes) -> bool:
     """Tell a damaged manifest of ours from the `manifest.json` of some other program."""
     return text.startswith(b'{\n  "format_version": ') and b'"digest": "sha256:' in text
+
+
+def is_snapshot_manifest(path: Path) -> bool:
+    """Tell a manifest of ours, also a damaged one, by its file. Raises OSError."""
+    with path.open("rb") as file:
+        return looks_like_manifest(read_up_to(file, LARGEST_MANIFEST))
 
 
 _REMEDY = "take the snapshot from version control again, or capture it anew with --replace"

@@ -20,7 +20,7 @@ from mongoshot.errors import (
     SnapshotDamagedError,
 )
 from mongoshot.snapshot.encoding import from_extended_json, to_extended_json
-from mongoshot.snapshot.model import CollectionType, Definition
+from mongoshot.snapshot.model import SERVER_COLLECTIONS, CollectionType, Definition
 
 
 def metadata_to_json(definition: Definition) -> str:
@@ -55,12 +55,13 @@ def parse_metadata(text: bytes, where: str) -> Definition:
         options, indexes = document.get("options"), document.get("indexes") or []
         if not isinstance(name, str) or kind not in get_args(CollectionType):
             raise TypeError(f"collectionName {name!r}, type {kind!r}")  # noqa: TRY301
-        return Definition(
+        definition = Definition(
             name=name,
             type=kind,
             options=bson.encode({}) if options is None else bytes(options.raw),
             indexes=tuple(bytes(index.raw) for index in indexes),
         )
+        return checked(definition)
     except (
         InvalidExtendedJSONError,
         BSONError,
@@ -72,3 +73,19 @@ def parse_metadata(text: bytes, where: str) -> Definition:
             f"{where} is not the metadata of a collection ({error!r:.200});"
             " take it from version control again, or capture it anew with --replace"
         ) from None
+
+
+def checked(definition: Definition) -> Definition:
+    """Return a definition that a server may have given.
+
+    Raises TypeError for what none says of a collection, and a stranger may have written.
+    """
+    name = definition.name
+    if not name or "\0" in name or name in SERVER_COLLECTIONS:
+        raise TypeError(f"{name!r:.80} can be no collection of yours")
+    for index in definition.decoded_indexes():
+        if not isinstance(index.get("name"), str) or not isinstance(index.get("key"), dict):
+            raise TypeError("an index has no name, or no key")
+        if not index["key"]:
+            raise TypeError(f"the index {index['name']!r:.80} is on no field")
+    return definition

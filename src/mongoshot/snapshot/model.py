@@ -75,7 +75,8 @@ class Definition:
     @property
     def has_validator(self) -> bool:
         """Tell whether the server checks what is written."""
-        return self._has_option(b"validator")
+        # What is encrypted comes from clients that know the key, or passes this check by.
+        return self._has_option(b"validator") or self._has_option(b"encryptedFields")
 
     @property
     def has_collation(self) -> bool:
@@ -195,20 +196,20 @@ def in_creation_order(definitions: Mapping[str, Definition]) -> list[Definition]
     """
     ordered: dict[str, Definition] = {}
     begun: set[str] = set()
-
-    def add(name: str) -> None:
-        # The server refuses views that form a cycle; a snapshot from a stranger may have one.
-        if name in begun or name not in definitions:
-            return
-        begun.add(name)
-        definition = definitions[name]
-        if definition.type == "view":
-            for source in _sources(definition.decoded_options()):
-                add(source)
-        ordered[name] = definition
-
+    # The server refuses views that form a cycle, and more than 20 one on the other; a snapshot from
+    # a stranger may have both.
     for name in sorted(definitions, key=lambda name: (definitions[name].type == "view", name)):
-        add(name)
+        pending = [(name, False)]
+        while pending:
+            wanted, is_known = pending.pop()
+            if is_known:
+                ordered[wanted] = definitions[wanted]
+            elif wanted in definitions and wanted not in begun:
+                begun.add(wanted)
+                pending.append((wanted, True))
+                if definitions[wanted].type == "view":
+                    sources = list(_sources(definitions[wanted].decoded_options()))
+                    pending += [(source, False) for source in reversed(sources)]
     return list(ordered.values())
 
 

@@ -17,6 +17,7 @@ import re
 from dataclasses import dataclass
 
 from mongoshot.errors import UsageError
+from mongoshot.snapshot.elements import MAXIMUM_DEPTH
 from mongoshot.snapshot.encoding.style import quoted
 
 #: A key that is a step of a path as it stands. One with a dot in it is not a path, and one with a
@@ -50,23 +51,22 @@ class _Step:
     index: str | None = None
 
     def expression(self) -> str:
-        """Write the step as a regular expression of what `path_step` writes."""
+        """Write the step, any but `**`, as a regular expression of what `path_step` writes."""
         if self.index is not None:
             return rf"\[{self.index}\]" if self.index else _INDEX
         if self.literal is not None:
             return re.escape(path_step(self.literal.encode(), False))
-        if self.glob in ("*", "**"):
-            return _ANY_FIELD if self.glob == "*" else _ANY_STEPS
+        if self.glob == "*":
+            return _ANY_FIELD
         if "*" not in str(self.glob):
             return re.escape(path_step(str(self.glob).encode(), False))
-        parts = (re.escape(part) for part in str(self.glob).split("*"))
-        return r"\." + r'[^.\[\]"\s]*'.join(parts)
+        return r"\." + _glob(str(self.glob), r'[^.\[\]"\s]')
 
     def names(self, collection: str) -> bool:
         """Tell whether the step names a collection."""
         if self.glob is None:
             return self.literal == collection
-        return bool(re.fullmatch(".*".join(map(re.escape, self.glob.split("*"))), collection))
+        return bool(re.fullmatch(_glob(self.glob, "."), collection, re.DOTALL))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Pattern:
         first = self.steps[0]
         if first.glob == "**":
             # Any collection, and any number of steps in it.
-            return ["".join(step.expression() for step in self.steps)]
+            return [_expression(self.steps)]
         found = []
         for end in range(1, len(self.steps) + 1):
             head, tail = self.steps[:end], self.steps[end:]
@@ -93,10 +93,37 @@ class Pattern:
                 break
             named = first if end == 1 else _Step(glob=".".join(str(step.glob) for step in head))
             if named.names(collection):
-                found.append("".join(step.expression() for step in tail))
+                found.append(_expression(tail))
             if first.glob == "*":
                 break
         return found
+
+
+def _expression(steps: tuple[_Step, ...]) -> str:
+    """Write steps as a regular expression whose matching takes the square of a path, no more.
+
+    What stands between two `**` is met best where it is met first: that is never looked for again.
+    """
+    groups: list[list[str]] = [[]]
+    for step in steps:
+        if step.glob == "**":
+            groups.append([])
+        else:
+            groups[-1].append(step.expression())
+    first, *others = ("".join(group) for group in groups)
+    if not others:
+        return first
+    between = "".join(f"(?>{_ANY_STEPS}?{group})" for group in others[:-1] if group)
+    return f"{first}{between}{_ANY_STEPS}{others[-1]}"
+
+
+def _glob(name: str, character: str) -> str:
+    """Write a name with `*` in it as a regular expression, in the same way."""
+    first, *others = map(re.escape, name.split("*"))
+    if not others:
+        return first
+    between = "".join(f"(?>{character}*?{part})" for part in others[:-1] if part)
+    return f"{first}{between}{character}*{others[-1]}"
 
 
 def parse_pattern(text: object, of: str) -> Pattern:
@@ -106,19 +133,22 @@ def parse_pattern(text: object, of: str) -> Pattern:
     """
     if not isinstance(text, str):
         raise UsageError(f'{of} takes paths such as "orders.items[].updated_at", not {text!r:.100}')
-    steps, at = [], 0
+    steps: list[_Step] = []
+    at = 0
     while at < len(text):
         found = _STEP.match(text, at)
         # A dot belongs before each name but the first.
         if found is None or (found["name"] and (at > 0) != (found[0][0] == ".")):
             break
         name, index, quoted = found["name"], found["index"], found["quoted"]
-        if name and "**" in name and name != "**":
+        if (name and "**" in name and name != "**") or len(steps) == MAXIMUM_DEPTH:
             break
         try:
-            steps.append(_Step(name, json.loads(quoted) if quoted else None, index))
-        except json.JSONDecodeError:
+            literal = json.loads(quoted) if quoted else None
+            f"{name}{literal}".encode()  # half a surrogate pair is in no name
+        except (json.JSONDecodeError, UnicodeEncodeError):
             break
+        steps.append(_Step(name, literal, index))
         at = found.end()
     if at < len(text) or not steps or steps[0].index is not None:
         raise UsageError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from mongoshot.snapshot.manifest import (
     FileEntry,
     Manifest,
     Origin,
-    looks_like_manifest,
+    is_snapshot_manifest,
 )
 from mongoshot.snapshot.packing import encoding_of
 from mongoshot.snapshot.scenario_names import check_name
@@ -38,6 +39,11 @@ def check_target(path: Path, *, replace: bool) -> Snapshot | None:
     something else is there.
     """
     check_name(path.name)
+    if os.path.islink(path):  # noqa: PTH114 - says no of what cannot be looked at
+        raise SnapshotExistsError(
+            f"{path} is a link, which a snapshot cannot take the place of: remove it, or choose"
+            " another name"
+        )
     try:
         existing = Snapshot.load(path)
     except SnapshotNotFoundError as error:
@@ -65,7 +71,7 @@ def check_target(path: Path, *, replace: bool) -> Snapshot | None:
 def _was_snapshot(path: Path) -> bool:
     # Other programs have a manifest.json too, and a directory of theirs is nobody's to replace.
     try:
-        return looks_like_manifest((path / MANIFEST_NAME).read_bytes())
+        return is_snapshot_manifest(path / MANIFEST_NAME)
     except OSError:
         return False
 
@@ -78,19 +84,31 @@ def _not_replaceable(path: Path, error: SnapshotError) -> SnapshotExistsError:
 
 
 @contextlib.contextmanager
-def aside_of(path: Path) -> Iterator[Path]:
+def aside_of(path: Path, *, private: bool = False) -> Iterator[Path]:
     """Make a directory beside `path` for the files of a snapshot, and remove it in the end.
 
-    Removes what killed writers of this name have left.
+    Its owner alone may read it where that holds for what is at `path`, or, where nothing is, it is
+    to be `private`. Removes what killed writers of this name have left.
     """
     make_directory(path.parent)
     _remove_left_over(path)
     aside = path.parent / f".{path.name}.{os.getpid()}.partial"
-    aside.mkdir()
+    aside.mkdir(mode=0o700 if is_private(path, private) else 0o777)
     try:
         yield aside
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def is_private(path: Path, otherwise: bool = False) -> bool:
+    """Tell whether its owner alone may read a directory; `otherwise` where there is none.
+
+    Windows has no such modes: there a directory has the permissions of the one that it is in.
+    """
+    try:
+        return os.name != "nt" and not path.stat().st_mode & 0o077
+    except OSError:
+        return otherwise
 
 
 def number_revision(
@@ -106,9 +124,17 @@ def number_revision(
 
 
 def commit(snapshot: Snapshot, path: Path, existing: Snapshot | None) -> None:
-    """Write the manifest of a snapshot whose files lie aside, and put all of it at `path`."""
+    """Write the manifest of a snapshot whose files lie aside, and put all of it at `path`.
+
+    Who may read it stays as it is for what is there; for a new one, `aside_of` has said it.
+    """
     aside = snapshot.path
     write_synced(aside / MANIFEST_NAME, snapshot.manifest.to_json().encode())
+    if path.is_dir():
+        aside.chmod(stat.S_IMODE(path.stat().st_mode))
+    if is_private(aside):
+        for file in aside.iterdir():
+            file.chmod(0o600)
     sync_directory(aside)
     Snapshot.load(aside)
     _put_in_place(aside, path, existing)

@@ -64,6 +64,7 @@ def write_snapshot(
     gzip: bool = False,
     largest_file: int | None = None,
     replace: bool = False,
+    private: bool = False,
     progress: Progress = no_progress,
     before_commit: BeforeCommit | None = None,
     recording_of: Snapshot | None = None,
@@ -75,14 +76,16 @@ def write_snapshot(
     step at the end, and not touched where it holds the same already. `origin` may be a function,
     which is called when all has been read. `before_commit` is given the snapshot that is to be
     replaced, None where there is none, and the new one, verified, where it differs. Either may
-    raise to give the new one up. What was recorded after the snapshot `recording_of` goes along.
+    raise to give the new one up. Its owner alone may read a new one that is `private`; for one that
+    takes the place of another, that stays as it was. What was recorded after the snapshot
+    `recording_of` goes along.
 
     Raises SnapshotExistsError, NotRepresentableError, SnapshotTooLargeError for a file of more than
     `largest_file` bytes, and SnapshotError where the files cannot be written (a full disk); the
     previous snapshot is then as it was.
     """
     existing = check_target(path, replace=replace)
-    with translated(path), aside_of(path) as aside:
+    with translated(path), aside_of(path, private=private) as aside:
         form = _Form(format, gzip, largest_file)
         files = tuple(_write_files(state, aside, form, progress))
         origin = origin() if callable(origin) else origin

@@ -75,7 +75,11 @@ class Stage:
         self._leases = Leases(f"{what} in {settings.project.root.name}")
         self._unused: dict[str, Database] = {}  # claimed, and nothing is staged there
         self.statistics = Statistics()
-        self._main_database = self._claim_main(named_database(client, name), spare)
+        try:
+            self._main_database = self._claim_main(named_database(client, name), spare)
+        except BaseException:
+            self._leases.release()  # it may have been taken, and the reply lost
+            raise
         self.database = CurrentDatabase(self._main_database)
         self.remarks: list[str] = []
         # The one that was used last comes last.

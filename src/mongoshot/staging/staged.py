@@ -222,7 +222,7 @@ class Staged:
         # Many documents are kept on disk, as their collection.
         many = [name for name, ids in window.documents.items() if len(ids) > MOST_DOCUMENTS]
         whole = [*window.collections, *many]
-        live = live_state(self._database, whole).collections if whole else {}
+        live = live_state(self._database, whole).collections
         documents: dict[str, dict[bytes, bytes | None]] = {}
         for name, identities in window.documents.items():
             if name not in many:
@@ -235,9 +235,7 @@ class Staged:
         """Tell what has happened to the database since the mark; falsy where nothing has."""
         mark = self._mark
         window = self._tracker.touched_since(mark.point, mark.catalog)
-        live = (
-            live_state(self._database, window.collections).collections if window.collections else {}
-        )
+        live = live_state(self._database, window.collections).collections
         found: dict[str, CollectionDifference | None] = {}
         for name in window.collections:
             found[name] = compare_collections(self._at_mark(name), live.get(name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,14 @@ def test_a_narrow_terminal(
     status, screen = terminal("capture", "orders", "--replace", *where, COLUMNS=columns)
     assert (status, "Traceback" in screen) == (0, False)
     assert "nothing has changed since revision 1" in screen
+
+
+def test_a_comparison_shows_how_far_it_is(
+    terminal: Terminal, odd: Database, server_url: str
+) -> None:
+    status, screen = terminal("diff", "odd", f"{server_url}/{odd.name}")
+    assert status == 1
+    assert re.search(r"comparing.*documents", screen)
 
 
 def test_an_adoption_is_asked_for(

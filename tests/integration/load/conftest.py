@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 from tests.inner import without_plugins
 
-from mongoshot.server.connection import Client
+from mongoshot.errors import MongodNotFoundError
+from mongoshot.server.connection import Client, connect
+from mongoshot.server.embedded.binary import find_mongod
+from mongoshot.server.embedded.mongod import start_mongod
 
 MEASURE = Path(__file__).with_name("measure.py")
 
@@ -73,11 +76,24 @@ class Project:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, mongo_client: Client) -> Project:
-    """Make an empty project of the module's tests, on the server of the run."""
+def client() -> Iterator[Client]:
+    """Give a server of the module's own: it ends sooner than what is in it could be dropped."""
+    try:
+        binary = find_mongod(os.environ.get("MONGOSHOT_MONGOD") or None)
+    except MongodNotFoundError as error:
+        pytest.skip(str(error))
+    with start_mongod(binary) as server, connect(server.url) as client:
+        # A machine with much else to do may read for longer than this server keeps what was.
+        client.admin.command({"setParameter": 1, "minSnapshotHistoryWindowInSeconds": 600})
+        yield client
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, client: Client) -> Project:
+    """Make an empty project of the module's tests, on the server that they have."""
     if not Path("/proc/self/status").exists():
         pytest.skip("the peak of a process is read in /proc")
     directory = tmp_path_factory.mktemp("project")
     (directory / "pyproject.toml").touch()
-    [(host, port)] = mongo_client.nodes
+    [(host, port)] = client.nodes
     return Project(directory, f"mongodb://{host}:{port}")

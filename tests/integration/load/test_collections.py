@@ -55,12 +55,7 @@ def counting(project: Project) -> Iterator[tuple[Counting, Client]]:
         project.url, directConnection=True, event_listeners=[listener]
     )
     with client:
-        for name in ("many_source", "many_target", "many_suite"):
-            client.drop_database(name)
         yield listener, client
-        for name in ("many_source", "many_target", "many_suite"):
-            client.drop_database(name)
-            client["mongoshot"]["databases"].delete_one({"_id": name})
 
 
 SUITE = """
@@ -69,7 +64,7 @@ SUITE = """
     pytestmark = pytest.mark.scenario("many")
 
 
-    @pytest.mark.parametrize("number", range(5))
+    @pytest.mark.parametrize("number", range(2))
     def test_writes(db, db_changes, db_state, db_snapshot, number):
         db[f"collection_{number:05}"].insert_one({"_id": "new"})
         assert db_changes == db_snapshot
@@ -124,14 +119,14 @@ def test_two_thousand_collections(
     assert not compare(snapshot, staged.state())
     took("comparison with all of it", 2)
 
-    project.write("test_many.py", SUITE)
-    options = ("-p", "no:cacheprovider", "--db-name", "many_suite", "test_many.py")
-    assert "6 passed" in project.run("pytest", "--snapshot-update", *options).output
-    assert "6 passed" in project.run("pytest", *options).output
     assert "all whole" in project.run("mongoshot", "verify", "many").output
     where = f"{project.url}/many_target"
     assert "are equal" in project.run("mongoshot", "diff", "many", where).output
     project.run("mongoshot", "show", "many")
+    project.write("test_many.py", SUITE)
+    options = ("-p", "no:cacheprovider", "--db-name", "many_target", "test_many.py")
+    assert "3 passed" in project.run("pytest", "--snapshot-update", *options).output
+    assert "3 passed" in project.run("pytest", *options).output
     assert max(project.peaks.values()) <= LIMIT
     evidence(
         "load",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 from tests.integration.load.conftest import Project
@@ -13,6 +12,7 @@ from tests.reliability import Evidence
 
 from mongoshot import capture
 from mongoshot.server.connection import Client
+from mongoshot.server.ledger import read_entry
 
 pytestmark = [pytest.mark.long, pytest.mark.reliability]
 
@@ -100,32 +100,24 @@ SUITE = """
 
 
 @pytest.fixture
-def source(mongo_client: Client) -> Iterator[str]:
-    name = "eight_workers"
-    for found in mongo_client.list_database_names():
-        if found.startswith(name):
-            mongo_client.drop_database(found)
-    database = mongo_client[f"{name}_source"]
+def source(client: Client) -> str:
+    database = client["eight_workers_source"]
     for each in ("orders", "customers", "events"):
         database[each].insert_many(
             {"_id": at, "name": f"{each} {at}", "total": at * 1.5} for at in range(100)
         )
         database[each].create_index("name")
-    yield name
-    for found in mongo_client.list_database_names():
-        if found.startswith(name):
-            mongo_client.drop_database(found)
-            mongo_client["mongoshot"]["databases"].delete_one({"_id": found})
+    return "eight_workers"
 
 
 def test_each_test_of_eight_workers_starts_from_its_scenario(
-    source: str, project: Project, mongo_client: Client, evidence: Evidence
+    source: str, project: Project, client: Client, evidence: Evidence
 ) -> None:
-    capture(mongo_client[f"{source}_source"], project.directory / "snapshots" / "shop")
+    capture(client[f"{source}_source"], project.directory / "snapshots" / "shop")
     project.write("test_load.py", SUITE.replace("TESTS", str(TESTS)))
 
     def connections() -> int:
-        return int(mongo_client.admin.command("serverStatus")["connections"]["current"])
+        return int(client.admin.command("serverStatus")["connections"]["current"])
 
     before, most, ended = connections(), [0], threading.Event()
 
@@ -153,14 +145,18 @@ def test_each_test_of_eight_workers_starts_from_its_scenario(
 
     used = most[0] - before
     assert used <= WORKERS * MOST_CONNECTIONS
-    entries = list(
-        mongo_client["mongoshot"]["databases"].find({"_id": {"$regex": f"^{source}_gw"}})
-    )
-    assert len(entries) == WORKERS
-    for entry in entries:
-        assert entry["lease"]["expires"] is None  # given back
-        assert "in_use_since" not in entry
-        assert entry["baseline"]["complete"]
+    ledger = client["mongoshot"]["databases"]
+    names = [entry["_id"] for entry in ledger.find({"_id": {"$regex": f"^{source}_gw"}})]
+    assert len(names) == WORKERS
+    for name in names:
+        entry = read_entry(client[name])
+        assert entry is not None
+        assert not entry.in_use
+        assert entry.lease is not None
+        assert not entry.lease.is_held
+        assert entry.lease.expires is None  # given back
+        assert entry.baseline is not None
+        assert entry.baseline.complete
     evidence(
         "load",
         f"workers of pytest-xdist on one server with {TESTS} tests each, half of which write, drop"

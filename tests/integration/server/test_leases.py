@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import gc
 import os
 import signal
 import subprocess
@@ -241,6 +242,21 @@ def test_two_machines(make_database: MakeDatabase, start: Start, evidence: Evide
         2,
         "refused while its lease lasts, taken over afterwards",
     )
+
+
+def test_a_lease_whose_end_did_not_reach_the_server_is_no_obstacle_to_its_process(
+    make_database: MakeDatabase,
+) -> None:
+    database = make_database()
+    forgotten = take(database)
+    with pytest.raises(DatabaseInUseError):
+        take(database)
+
+    del forgotten
+    gc.collect()
+
+    assert is_held(database)
+    take(database).release()
 
 
 def test_a_holder_that_lives_keeps_it_past_its_time(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import bson
 import pymongo
 import pytest
 from pymongo.server_api import ServerApi
@@ -14,6 +16,8 @@ from tests.integration.conftest import StartMongod
 
 from mongoshot import Snapshot, capture, compare, restore
 from mongoshot.errors import CommandError, RestoreError
+from mongoshot.server.catalog import list_definitions
+from mongoshot.server.collections import read_chunks
 from mongoshot.server.connection import Client, Database, ask_server, connect
 from mongoshot.server.history.live import watch_changes
 from mongoshot.server.tracking.change_stream import ChangeStreamTracker
@@ -209,3 +213,41 @@ def test_a_server_that_wants_the_api_named_says_so_at_the_connection(
         with pytest.raises(CommandError, match=wanted):
             connect(f"mongodb://{address}/?serverSelectionTimeoutMS=500")
         _use(named["named"], tmp_path)
+
+
+def test_what_a_client_has_encrypted_comes_back_as_it_is(
+    replica_set: Client, tmp_path: Path
+) -> None:
+    if ask_server(replica_set).version < (6, 0):
+        pytest.skip("Queryable Encryption came with MongoDB 6.0")
+    database = replica_set["secret"]
+    parts = ["esc", "ecoc"] if ask_server(replica_set).version >= (7, 0) else ["esc", "ecc", "ecoc"]
+    states = {part: f"enxcol_.people.{part}" for part in parts}
+    for name in states.values():
+        database.create_collection(name, clusteredIndex={"key": {"_id": 1}, "unique": True})
+    field = {"path": "number", "bsonType": "string", "keyId": bson.Binary(b"k" * 16, 4)}
+    fields = [field | {"queries": {"queryType": "equality"}}]
+    collections = {f"{part}Collection": name for part, name in states.items()}
+    encrypted = {"fields": fields} | collections
+    database.command({"create": "people", "encryptedFields": encrypted})
+    person = {
+        "_id": 1,
+        "number": bson.Binary(b"\x07" + b"e" * 60, 6),
+        "__safeContent__": [bson.Binary(b"t" * 32)],
+    }
+    database.command({"insert": "people", "documents": [person], "bypassDocumentValidation": True})
+    snapshot = capture(database, tmp_path / "secret")
+    staged = restore(snapshot, replica_set["secret_target"])
+    staged.database["people"].delete_one({"_id": 1})
+    assert staged.changes().deleted["people"] == [person]
+    assert staged.reset().reloads == {}
+    assert not compare(snapshot, staged.state())
+
+
+def test_a_time_series_without_buckets_is_not_taken_for_an_empty_one(replica_set: Client) -> None:
+    database = replica_set["series"]
+    database.create_collection("there", timeseries={"timeField": "at"})
+    definition = list_definitions(database)["there"]
+    assert list(read_chunks(database, definition)) == []
+    with pytest.raises(CommandError, match=r"this time series has no .* --exclude gone$"):
+        list(read_chunks(database, replace(definition, name="gone")))

@@ -17,6 +17,7 @@ from mongoshot.server.tracking.window import Tracker
 from mongoshot.snapshot.manifest import Origin
 from mongoshot.snapshot.model import MemoryState
 from mongoshot.snapshot.writer import write_snapshot
+from mongoshot.staging import repair
 from mongoshot.staging.load import load
 
 Stage = Callable[..., Staged]
@@ -169,7 +170,7 @@ def test_a_document_that_was_deleted_and_made_again_comes_back_to_its_place(
 
 @pytest.mark.long
 def test_more_bytes_than_one_command_takes(stage: Stage) -> None:
-    staged = stage([{"_id": f"{n:020000}", "x": "x" * 25_000} for n in range(1_500)])
+    staged = stage([{"_id": f"{n:020000}", "x": "x" * 25_000} for n in range(1_400)])
     restored = hash_collections(staged.database)
     staged.database["orders"].delete_many({})
 
@@ -177,6 +178,36 @@ def test_more_bytes_than_one_command_takes(stage: Stage) -> None:
     staged.reset()
 
     assert hash_collections(staged.database) == restored
+
+
+def test_more_bytes_than_are_held_in_memory_are_loaded(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repair, "_MOST_BYTES", 2 << 20)
+    staged = stage([{"_id": n, "text": "x" * (1 << 20)} for n in range(3)])
+    before = hash_collections(staged.database)
+    staged.database["orders"].update_one({"_id": 1}, {"$set": {"seen": 1}})
+    assert staged.reset().reloads == {}
+    staged.database["orders"].update_many({}, {"$set": {"seen": 1}})
+    why = "more than 2 MiB of its documents were touched"
+    assert staged.reset().reloads == {"orders": why}
+    assert hash_collections(staged.database) == before
+
+
+def test_a_collection_that_the_driver_cannot_name_is_put_right(stage: Stage) -> None:
+    staged = stage([{"_id": 1}])
+    names = ["a.", "a..b", "a..b."]
+    for name in names:
+        staged.database.command({"insert": name, "documents": [{"_id": 1}, {"_id": 2}]})
+    changes = staged.changes()
+    assert {name: len(changes.inserted[name]) for name in names} == dict.fromkeys(names, 2)
+    staged.mark()
+    for name in names:
+        staged.database.command({"delete": name, "deletes": [{"q": {"_id": 1}, "limit": 1}]})
+    changes = staged.changes()
+    assert all(changes.deleted[name] == [{"_id": 1}] for name in names)
+    staged.reset()
+    assert staged.database.list_collection_names() == ["orders"]
 
 
 def test_a_repair_that_failed_half_way_owes_what_it_removed(stage: Stage) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mongoshot.server.connection import redact
+from mongoshot.server.urls import redact, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -16,9 +16,16 @@ from mongoshot.server.connection import redact
         ("mongodb://user@host/shop", "mongodb://user@host/shop"),
         ("mongodb://user:pass@host:1/shop", "mongodb://user:***@host:1/shop"),
         ("mongodb+srv://user:pa:ss@host/shop", "mongodb+srv://user:***@host/shop"),
-        ("mongodb://user:p@s/s?@host:1/shop", "mongodb://user:***@host:1/shop"),
+        ("mongodb://user:p@s/s?@host:1/shop", "mongodb://user:***@***"),
         ("mongodb://user:pass", "mongodb://user:***"),
-        ("mongodb://user:pass/shop", "mongodb://user:***/shop"),
+        ("mongodb://user:pass/shop", "mongodb://user:***"),
+        ("mongodb://user:?pass", "mongodb://user:***"),
+        ("mongodb://user:pa?ss/x@y", "mongodb://user:***@***"),
+        ("mongodb://host/?a=b&pass&tls=true", "mongodb://host/?***"),
+        ("mongodb://host/?w=1&pa%20ss", "mongodb://host/?***"),
+        ("mongodb://host/?authMechanismProperties=TOKEN:pa@ss", "mongodb://host@***"),
+        ("mongodb://user:pa\nss", "mongodb://user:***"),
+        ("mongodb://user:pass@host/db;pa#ss", "mongodb://user:***@host/***"),
         ("user:pass@host", "***"),
         ("host", "host"),
         (
@@ -33,3 +40,18 @@ from mongoshot.server.connection import redact
 )
 def test_secrets_are_hidden(url: str, shown: str) -> None:
     assert redact(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("mongodb://user:pa55@host", "no pa55 here"),
+        ("mongodb://user:p%4055@host", "no p%4055 and no p@55 here"),
+        ("mongodb://user:a+b55@host", "no a b55 here"),
+        ("mongodb://h/?authMechanismProperties=AWS_SESSION_TOKEN:pa%3A55", "not pa:55"),
+        ("mongodb://user:pa/ss55?x@host", "bad database name ss55"),
+        ("mongodb://user:pa/ss55", "bad database name ss55"),
+    ],
+)
+def test_secrets_are_taken_out_of_what_the_driver_says(url: str, said: str) -> None:
+    assert "55" not in without_secrets(said, url)

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pymongo import errors as driver
 from tests.conftest import MakeCollection
 
 from mongoshot.errors import CommandError, RestoreError, UnsupportedServerError
+from mongoshot.server.connection import translated
 from mongoshot.server.requirements import (
     FEATURES,
     KINDS,
@@ -48,7 +50,7 @@ MONGOS = STANDALONE | {"msg": "isdbgrid"}
         (MEMBER | {"maxWireVersion": 21}, Server("replica set", (7, 0))),
         (MEMBER | {"maxWireVersion": 25}, Server("replica set", (8, 0))),
         # One that nobody knew when this was written is at least the newest that was known.
-        (MEMBER | {"maxWireVersion": 99}, Server("replica set", (8, 3))),
+        (MEMBER | {"maxWireVersion": 99}, Server("replica set", (9, 0))),
         ({}, Server("standalone server", (3, 4))),  # no `hello`: before 4.4.2
     ],
 )
@@ -81,6 +83,37 @@ def test_a_server_that_will_not_do_is_refused_with_what_it_is() -> None:
         check_server(Server("replica set", (4, 4)), None, "a:27017")
     with pytest.raises(UnsupportedServerError, match=r"^a:27017 is FerretDB, which .*--db-url"):
         check_server(Server("replica set", (7, 0)), "FerretDB", "a:27017")
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (
+            driver.ConfigurationError(
+                "Server at a:27017 reports wire version 8, but this version of PyMongo requires at"
+                " least 9 (MongoDB 4.4)."
+            ),
+            r"^a:27017 runs MongoDB 4\.2, and mongoshot needs 5\.0 or newer; upgrade it",
+        ),
+        (
+            driver.ConfigurationError(
+                "Server at a:27017 requires wire version 40, but this version of PyMongo only"
+                " supports up to 29."
+            ),
+            r"^cannot connect: a:27017 is newer than this PyMongo .* pip install --upgrade pymongo",
+        ),
+    ],
+)
+def test_what_the_driver_refuses_is_told_in_our_words(said: Exception, expected: str) -> None:
+    with pytest.raises(UnsupportedServerError, match=expected), translated("connect"):
+        raise said
+
+
+def test_a_command_that_is_not_there_is_no_fault_of_the_url() -> None:
+    missing = driver.OperationFailure("no such command: 'dbHash'", 59, {"code": 59})
+    wanted = r"no such command: 'dbHash'; a sharded cluster lacks .*docs/servers\.md"
+    with pytest.raises(CommandError, match=wanted), translated("hash shop"):
+        raise missing
 
 
 @pytest.mark.parametrize(
@@ -152,7 +185,7 @@ def test_a_feature_that_cannot_be_had_is_refused_with_what_to_do() -> None:
             (7, 0),
             (6, 3),
         ),
-        ({"encryptedFields": {"fields": []}}, [], "Queryable Encryption", (7, 0), (6, 0)),
+        ({"encryptedFields": {"fields": []}}, [], "Queryable Encryption", (6, 0), (5, 3)),
     ],
 )
 def test_what_a_release_cannot_make_is_refused(
@@ -170,6 +203,19 @@ def test_what_a_release_cannot_make_is_refused(
     wanted = f"cannot restore: it works as MongoDB {spelled(unknowing)}, and orders has"
     with pytest.raises(RestoreError, match=re.escape(wanted)):
         check_kinds(kinds, unknowing, "restore")
+
+
+def test_a_time_series_is_made_as_long_as_its_buckets_have_a_name(
+    make_collection: MakeCollection,
+) -> None:
+    options = {"timeseries": {"timeField": "at", "bucketMaxSpanSeconds": 3600}}
+    kinds = find_kinds([make_collection("log", options=options, type="timeseries").definition])
+    check_kinds(kinds, (5, 0), "restore")
+    check_kinds(kinds, (8, 3), "restore")
+    with pytest.raises(
+        RestoreError, match=r"log has a time series, which takes MongoDB 8\.3 or old"
+    ):
+        check_kinds(kinds, (9, 0), "restore")
 
 
 def test_usual_collections_are_of_no_such_kind(make_collection: MakeCollection) -> None:

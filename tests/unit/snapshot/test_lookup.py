@@ -142,6 +142,13 @@ def test_what_is_not_there_is_not_found(index: DocumentIndex) -> None:
     assert list(index.find([stranger, known])) == [known]
 
 
+def test_more_bytes_than_asked_for_are_none(index: DocumentIndex) -> None:
+    encoded = dict(list(by_id(DOCUMENTS).items())[:3])
+    size = sum(map(len, encoded.values()))
+    assert index.find_up_to(size, encoded) == encoded
+    assert index.find_up_to(size - 1, encoded) is None
+
+
 def test_documents_from_the_first_of_some_on_come_in_order(index: DocumentIndex) -> None:
     encoded = list(by_id(DOCUMENTS).items())
     identities = [encoded[9][0], encoded[3][0], encoded[-1][0]]

@@ -27,7 +27,9 @@ def definition(
     "given",
     [
         definition({}),
-        definition({"capped": True, "size": bson.Int64(4096)}, {"v": 2, "key": {"_id": 1}}),
+        definition(
+            {"capped": True, "size": bson.Int64(4096)}, {"v": 2, "key": {"_id": 1}, "name": "_id_"}
+        ),
         definition({"viewOn": "orders", "pipeline": []}, type="view"),
         definition({"timeseries": {"timeField": "at"}}, type="timeseries"),
         definition({"validator": {"größe": {"$gt": 1.5}, "\u2028": "\x7f"}}),
@@ -46,10 +48,14 @@ def test_a_duplicate_key_is_kept() -> None:
 
 
 def test_the_text_has_what_mongodump_writes() -> None:
-    text = metadata_to_json(definition({"capped": True}, {"v": 2, "key": {"_id": 1}}))
+    text = metadata_to_json(
+        definition({"capped": True}, {"v": 2, "key": {"_id": 1}, "name": "_id_"})
+    )
     assert json.loads(text) == {
         "options": {"capped": True},
-        "indexes": [{"v": {"$numberInt": "2"}, "key": {"_id": {"$numberInt": "1"}}}],
+        "indexes": [
+            {"v": {"$numberInt": "2"}, "key": {"_id": {"$numberInt": "1"}}, "name": "_id_"}
+        ],
         "collectionName": "orders",
         "type": "collection",
     }

@@ -516,3 +516,49 @@ def test_the_manifest_says_where_it_comes_from(before: Snapshot, path: Path) -> 
     manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["captured_at"] == "2026-01-02T03:04:05Z"
     assert manifest["recipe"] == {"database": "shop"}
+
+
+def test_a_directory_that_cannot_be_synced_stays_as_it_was(
+    before: Snapshot,
+    make_state: MakeState,
+    origin: Origin,
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its files have been swapped by then."""
+    real_fsync = os.fsync
+
+    def fsync(handle: int) -> None:
+        if os.path.samestat(os.fstat(handle), path.parent.stat()):
+            raise OSError(errno.EIO, "Input/output error")
+        real_fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(SnapshotError, match="what was there before is as it was"):
+        write_snapshot(make_state(other=[]), path, origin=origin, replace=True)
+
+    assert Snapshot.load(path).digest == before.digest
+    assert names(path.parent) == [path.name]
+
+
+def test_what_is_kept_beside_the_files_is_on_the_disk(
+    before: Snapshot,
+    make_state: MakeState,
+    origin: Origin,
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (path / "notes").mkdir()
+    (path / "notes" / "more").write_text("of them")
+    synced: list[int] = []
+    real_fsync = os.fsync
+
+    def fsync(handle: int) -> None:
+        synced.append(os.fstat(handle).st_ino)
+        real_fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_snapshot(make_state(other=[]), path, origin=origin, replace=True)
+
+    for each in (path, path / "notes", path / "notes" / "more", path.parent):
+        assert each.stat().st_ino in synced

@@ -124,6 +124,8 @@ def _from_flag(flag: str) -> Rule:
 
 def _rule(path: str, mask: str, source: str, flag: bool) -> Rule:
     pattern = parse_pattern(path, source)
+    if not isinstance(mask, str):  # a manifest that somebody changed
+        raise UsageError(f"{source}: the mask of {path} should be a text, not {mask!r:.50}")
     try:
         return Rule(pattern, make_mask(mask), flag)
     except UsageError as error:

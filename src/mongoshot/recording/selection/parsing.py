@@ -211,7 +211,7 @@ def _document(option: str, text: str) -> bytes:
 
 
 def _count(option: str, text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,9}", text.strip()):
+    if not re.fullmatch(r" *[0-9]{1,9} *", text):
         raise UsageError(f"{option}={text:.50}: a number of documents is wanted, such as 20")
     return int(text)
 

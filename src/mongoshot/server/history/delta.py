@@ -16,6 +16,7 @@ on each secondary: the document comes out byte for byte.
 from __future__ import annotations
 
 from mongoshot.errors import CommandError, InvalidBSONError
+from mongoshot.snapshot.bounds import LARGEST_DOCUMENT, LONGEST_ARRAY
 from mongoshot.snapshot.elements import ARRAY, BOOLEAN, DOCUMENT, NULL, framed, iterate_elements
 
 #: A field: its type and value, as bytes.
@@ -101,11 +102,11 @@ def _apply_to_array(array: bytes, diff: bytes) -> bytes:
         if key == b"a":
             continue
         if key == b"l":
-            length = int.from_bytes(value, "little")
+            length = _position(int.from_bytes(value, "little"))
             values = values[:length]
             values += [(NULL, b"")] * (length - len(values))
         elif key[:1] in (b"u", b"s"):
-            changes.append((key[:1], int(key[1:]), (kind, value)))
+            changes.append((key[:1], _position(int(key[1:])), (kind, value)))
         else:
             raise ValueError(f"no section {key!r:.40} of an array is known")
     for section, position, (kind, value) in changes:
@@ -115,7 +116,16 @@ def _apply_to_array(array: bytes, diff: bytes) -> bytes:
         else:
             there = values[position][0]
             values[position] = there, _apply_within(there, values[position][1], value)
-    return framed(b"".join(_element(b"%d" % at, *each) for at, each in enumerate(values)))
+    members = b"".join(_element(b"%d" % at, *each) for at, each in enumerate(values))
+    if len(members) > LARGEST_DOCUMENT:
+        raise ValueError("it makes an array larger than documents are")
+    return framed(members)
+
+
+def _position(number: int) -> int:
+    if not 0 <= number <= LONGEST_ARRAY:
+        raise ValueError(f"no array has an element {number}")
+    return number
 
 
 def _element(key: bytes, kind: int, value: bytes) -> bytes:

@@ -24,8 +24,9 @@ from typing import IO, Any
 from bson.errors import BSONError
 
 from mongoshot.errors import DumpError, InvalidBSONError
+from mongoshot.snapshot.bounds import LARGEST_DOCUMENT, LARGEST_DUMPED_METADATA
 from mongoshot.snapshot.dump.checksum import Verification
-from mongoshot.snapshot.dump.source import LARGEST_METADATA, damaged, unpacked
+from mongoshot.snapshot.dump.source import damaged, unpacked
 from mongoshot.snapshot.dump.spool import Spool
 from mongoshot.snapshot.elements import SMALLEST_DOCUMENT, count_documents, validate_document
 from mongoshot.snapshot.model import BUCKETS_PREFIX, CHUNK_SIZE, Progress, decode
@@ -34,8 +35,6 @@ MAGIC = b"\x6d\xe2\x99\x81"
 TERMINATOR = b"\xff\xff\xff\xff"
 VERSION = "0.1"
 
-#: Bytes beyond which no document goes: the server's own limit, 16 MiB and 16 KiB, and a margin.
-_LARGEST_DOCUMENT = 17 << 20
 #: Bytes that wait to be written to the temporary file: of one namespace, and of all.
 _WAITING, _ALL_WAITING = 1 << 18, 1 << 25
 
@@ -140,8 +139,10 @@ class Archive:
             if not isinstance(text, str) or namespace in metadata:
                 raise self._damaged(offset, f"{_name(namespace)} is listed wrongly, or twice")
             metadata[namespace] = text
-            if self._stream.offset > LARGEST_METADATA:
-                raise self._damaged(offset, f"its metadata goes beyond {LARGEST_METADATA} bytes")
+            if self._stream.offset > LARGEST_DUMPED_METADATA:
+                raise self._damaged(
+                    offset, f"its metadata goes beyond {LARGEST_DUMPED_METADATA} bytes"
+                )
         return Prelude(
             str(header.get("server_version") or ""), str(header.get("tool_version") or ""), metadata
         )
@@ -294,7 +295,7 @@ class _Stream:
         length: int = _length(self._buffer, self._position)[0]
         if length == -1:
             return 0
-        if not SMALLEST_DOCUMENT <= length <= _LARGEST_DOCUMENT:
+        if not SMALLEST_DOCUMENT <= length <= LARGEST_DOCUMENT:
             raise damaged(
                 f"{self.where}, at byte {self.offset}: {length} is neither the length of a document"
                 " nor the end of a block"

@@ -21,6 +21,7 @@ from mongoshot.errors import InvalidBSONError, InvalidExtendedJSONError
 from mongoshot.snapshot.dump.source import damaged
 from mongoshot.snapshot.elements import framed, iterate_elements
 from mongoshot.snapshot.encoding import from_extended_json
+from mongoshot.snapshot.metadata import checked
 from mongoshot.snapshot.model import CollectionType, Definition
 
 Note = Callable[[str], None]
@@ -41,7 +42,7 @@ def read_definition(text: bytes, name: str, where: str, note: Note) -> Definitio
         document: Any = RawBSONDocument(from_extended_json(text))
         options = _raw(document.get("options"))
         indexes = [_raw(index) for index in document.get("indexes") or []]
-        return make_definition(name, options, indexes, note)
+        return checked(make_definition(name, options, indexes, note))
     except (
         InvalidExtendedJSONError,
         InvalidBSONError,

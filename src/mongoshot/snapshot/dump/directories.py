@@ -18,14 +18,10 @@ from pathlib import Path
 from urllib.parse import unquote_plus
 
 from mongoshot.errors import DumpError
+from mongoshot.snapshot.bounds import LARGEST_DUMPED_METADATA
 from mongoshot.snapshot.dump.definitions import collection_name
-from mongoshot.snapshot.dump.source import (
-    LARGEST_METADATA,
-    damaged,
-    read_text,
-    reading,
-)
-from mongoshot.snapshot.manifest import MANIFEST_NAME, looks_like_manifest
+from mongoshot.snapshot.dump.source import damaged, read_text, reading
+from mongoshot.snapshot.manifest import MANIFEST_NAME, is_snapshot_manifest
 from mongoshot.snapshot.names import METADATA_SUFFIX
 from mongoshot.snapshot.packing import GZIP_SUFFIX
 
@@ -33,6 +29,8 @@ DOCUMENTS_SUFFIX = ".bson"
 PRELUDE_NAME = "prelude.json"
 OPLOG_NAME = "oplog.bson"
 
+#: Characters of a version that are kept.
+_LONGEST_VERSION = 80
 #: Bytes of the stem of a file whose name is cut.
 _CUT_STEM = 238
 
@@ -57,12 +55,14 @@ def find_databases(path: Path) -> dict[str, Path]:
     with reading(path):
         entries = sorted(path.iterdir())
         manifest = path / MANIFEST_NAME
-        if manifest.is_file() and looks_like_manifest(manifest.read_bytes()):
+        if manifest.is_file() and is_snapshot_manifest(manifest):
             raise DumpError(f"{path} is a snapshot, not a dump: use it as it is")
         within = {
             entry.name: entry
             for entry in entries
-            if entry.is_dir() and any(map(_is_of_collection, entry.iterdir()))
+            if entry.is_dir()
+            and not entry.is_symlink()
+            and any(map(_is_of_collection, entry.iterdir()))
         }
     own = [entry for entry in entries if _is_of_collection(entry) and not _is_oplog(entry)]
     if own and within:
@@ -118,7 +118,7 @@ def list_files(directory: Path) -> DatabaseFiles:
 def read_metadata(paths: dict[str, Path]) -> dict[str, bytes]:
     """Read metadata files, packed or not, by collection. Raises DumpError where they are large."""
     texts: dict[str, bytes] = {}
-    left = LARGEST_METADATA
+    left = LARGEST_DUMPED_METADATA
     for name, path in paths.items():
         texts[name] = read_text(path, left)
         left -= len(texts[name])
@@ -133,11 +133,12 @@ def read_server_version(directories: Iterable[Path]) -> str:
             with reading(path):
                 if not path.is_file():
                     continue
+            _require_regular(path)
             try:
-                version = json.loads(read_text(path, LARGEST_METADATA))["ServerVersion"]
+                version = json.loads(read_text(path, LARGEST_DUMPED_METADATA))["ServerVersion"]
             except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise damaged(f"{path} does not say the server's version ({error!r:.80})") from None
-            return str(version)
+            return str(version)[:_LONGEST_VERSION]
     return ""
 
 
@@ -169,8 +170,10 @@ def _name(stem: str, entry: Path) -> str:
         packed = GZIP_SUFFIX if entry.name.endswith(GZIP_SUFFIX) else ""
         path = entry.with_name(stem + METADATA_SUFFIX + packed)
         _require_regular(path)
-        return collection_name(read_text(path, LARGEST_METADATA), str(path))
+        return collection_name(read_text(path, LARGEST_DUMPED_METADATA), str(path))
     try:
-        return unquote_plus(stem, errors="strict")
-    except UnicodeDecodeError:
+        name = unquote_plus(stem, errors="strict")
+        name.encode()  # a file's name may be of bytes that are no text
+    except UnicodeError:
         raise damaged(f"{entry} has a name that stands for no collection's") from None
+    return name

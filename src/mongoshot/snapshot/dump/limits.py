@@ -66,7 +66,7 @@ class Limits:
                 " mongorestore, or it becomes one of today's"
             )
         if definition.type == "view" and definition.has_collation:
-            source = state.collections.get(definition.decoded_options()["viewOn"])
+            source = state.collections.get(str(definition.decoded_options().get("viewOn")))
             if source is not None and source.definition.type == "view":
                 self._notes.append(
                     f"{name} is a view of the view {source.name}, and both have a collation:"

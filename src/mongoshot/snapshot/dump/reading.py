@@ -14,6 +14,7 @@ from typing import IO, Literal
 from bson.errors import BSONError
 
 from mongoshot.errors import DumpError, InvalidBSONError
+from mongoshot.snapshot.bounds import LARGEST_DUMPED_METADATA
 from mongoshot.snapshot.dump import directories
 from mongoshot.snapshot.dump.archives import Archive
 from mongoshot.snapshot.dump.definitions import make_definition, read_definition
@@ -238,7 +239,10 @@ def _old_indexes(documents: Mapping[str, tuple[Read, str]]) -> dict[str, list[by
         return {}
     found: dict[str, list[bytes]] = {}
     read, where = documents[_OLD_INDEXES]
+    size = 0
     for chunk in read():
+        if (size := size + len(chunk)) > LARGEST_DUMPED_METADATA:
+            raise damaged(f"{where} has more than {LARGEST_DUMPED_METADATA} bytes of indexes")
         for index in split_documents(chunk):
             try:
                 namespace = decode(index).get("ns")

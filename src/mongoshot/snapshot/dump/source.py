@@ -7,21 +7,23 @@ one costs time, and disk where documents have to be sorted, but no more memory t
 from __future__ import annotations
 
 import contextlib
-import gzip
 import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, cast
 
 from mongoshot.errors import DumpError
+from mongoshot.snapshot.bounds import read_up_to
 from mongoshot.snapshot.directory import bson_chunks
-from mongoshot.snapshot.packing import UNPACKING_ERRORS, open_unpacked, unpacking_problem
+from mongoshot.snapshot.packing import (
+    UNPACKING_ERRORS,
+    open_unpacked,
+    unpacking,
+    unpacking_problem,
+)
 
 #: The two bytes that gzip begins with. https://www.rfc-editor.org/rfc/rfc1952
 _GZIP_MAGIC = b"\x1f\x8b"
-
-#: Bytes of the metadata of all collections, at most, which is held in memory.
-LARGEST_METADATA = 1 << 26
 
 _REMEDY = "copy the dump again, or make a new one with mongodump"
 
@@ -49,7 +51,7 @@ def unpacked(file: IO[bytes], begins_with: int) -> tuple[bytes, IO[bytes]]:
     """Read the first bytes of a stream, behind gzip where it begins with that, and go on there."""
     beginning = file.read(begins_with)
     if beginning.startswith(_GZIP_MAGIC):
-        file = cast("IO[bytes]", gzip.GzipFile(fileobj=_Begun(beginning, file), mode="rb"))
+        file = unpacking(cast("IO[bytes]", _Begun(beginning, file)))
         beginning = file.read(begins_with)
     return beginning, file
 
@@ -78,7 +80,7 @@ def read_documents(path: Path) -> Iterator[bytes]:
 def read_text(path: Path, at_most: int) -> bytes:
     """Read a small file, packed or not, whole. Raises DumpError where it is larger."""
     with reading(path), open_unpacked(path) as file:
-        text = file.read(at_most + 1)
+        text = read_up_to(file, at_most)
     if len(text) > at_most:
         raise damaged(f"{path} has more than {at_most} bytes, which none of its kind needs")
     return text

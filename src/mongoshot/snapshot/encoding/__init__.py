@@ -9,8 +9,11 @@ https://github.com/mongodb/specifications/blob/master/source/extended-json/exten
 
 from __future__ import annotations
 
+from mongoshot.errors import NotRepresentableError
+from mongoshot.snapshot.bounds import FEW_CHARACTERS, LONGEST_TEXT
 from mongoshot.snapshot.elements import DOCUMENT
 from mongoshot.snapshot.encoding.reader import read_document
+from mongoshot.snapshot.encoding.style import has_too_many_values
 from mongoshot.snapshot.encoding.writer import CANONICAL, READABLE, write_value
 
 
@@ -21,10 +24,18 @@ def to_extended_json(document: bytes) -> str:
     ASCII stand as themselves. `from_extended_json` gives back the identical bytes.
 
     Raises NotRepresentableError, with the path to the field and the reason, where no text would, or
-    where another parser of Extended JSON would read something else from it; InvalidBSONError, with
+    where another parser of Extended JSON would read something else from it, or it would be longer
+    than is read (`snapshot.bounds`); InvalidBSONError, with
     the byte offset, where the bytes are not one document.
     """
-    return write_value(CANONICAL, DOCUMENT, document)
+    text = write_value(CANONICAL, DOCUMENT, document)
+    if len(text) > FEW_CHARACTERS and (
+        len(text.encode()) > LONGEST_TEXT or has_too_many_values(text)
+    ):
+        raise NotRepresentableError(
+            f"Extended JSON would take {len(text) >> 20} MiB for it, more than is read again"
+        )
+    return text
 
 
 def to_readable_json(document: bytes, *, indent: int | None = None) -> str:

@@ -15,8 +15,10 @@ import struct
 from typing import Any, Final
 
 from mongoshot.errors import InvalidBSONError, InvalidExtendedJSONError
+from mongoshot.snapshot.bounds import FEW_CHARACTERS, LARGEST_DOCUMENT, LONGEST_LINE
 from mongoshot.snapshot.elements import MAXIMUM_DEPTH, framed, index_keys, validate_document
 from mongoshot.snapshot.encoding.placeholders import read_placeholder
+from mongoshot.snapshot.encoding.style import STRINGS, has_too_many_values
 from mongoshot.snapshot.encoding.wrappers import (
     ARRAY,
     BOOLEAN,
@@ -40,7 +42,8 @@ _NULL: Final = (NULL, b"")
 _TRUE: Final = (BOOLEAN, b"\1")
 _FALSE: Final = (BOOLEAN, b"\0")
 _WHITESPACE: Final = " \t\n\r"
-_STRINGS: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
+#: Levels of brackets that wrappers may put into the innermost document: {"$code": …, "$scope": {}}.
+_OF_WRAPPERS: Final = 4
 _NO_BRACKETS: Final = re.compile(r"[^][{}]+")
 
 
@@ -50,10 +53,20 @@ def read_document(text: str | bytes, *, placeholders: bool = False) -> bytes:
     With `placeholders`, these may stand in it. Raises InvalidExtendedJSONError, saying what was
     expected, where it is none.
     """
+    if len(text) > LONGEST_LINE:
+        raise InvalidExtendedJSONError(
+            f"a document has up to {LONGEST_LINE >> 20} MiB of text, and this is longer"
+        )
     try:
         if isinstance(text, bytes):
             text = text.decode()
         text = text.strip(_WHITESPACE)
+        if has_too_many_values(text):
+            raise InvalidExtendedJSONError(
+                "there are more values in it than a text can hold; keep it as BSON"
+            )
+        if len(text) > FEW_CHARACTERS and _is_too_deep(text, MAXIMUM_DEPTH + _OF_WRAPPERS):
+            raise _too_deep()  # each level costs a copy of what it holds
         value, end = (_TOLERANT if placeholders else _DECODER).raw_decode(text)
     except json.JSONDecodeError as error:
         raise InvalidExtendedJSONError(f"this is not JSON: {error}") from None
@@ -74,14 +87,14 @@ def read_document(text: str | bytes, *, placeholders: bool = False) -> bytes:
     return document
 
 
-def _is_too_deep(text: str) -> bool:
+def _is_too_deep(text: str, levels: int = MAXIMUM_DEPTH) -> bool:
     """Tell whether brackets lie deeper within each other than documents may, in valid JSON.
 
     Pairs with nothing in them are taken out, all at once, level by level: a fraction of what it
     costs to walk through the document.
     """
-    brackets = _NO_BRACKETS.sub("", _STRINGS.sub("", text)).replace("[", "{").replace("]", "}")
-    for _ in range(MAXIMUM_DEPTH):
+    brackets = _NO_BRACKETS.sub("", STRINGS.sub("", text)).replace("[", "{").replace("]", "}")
+    for _ in range(levels):
         if not brackets:
             return False
         brackets = brackets.replace("{}", "")
@@ -109,7 +122,7 @@ def _object(pairs: list[tuple[str, Any]]) -> Typed:
         kind, raw = value if type(value) is tuple else _typed(value)
         append(kind[key])
         append(raw)
-    return DOCUMENT, framed(b"".join(parts))
+    return DOCUMENT, _framed(parts)
 
 
 def _object_or_placeholder(pairs: list[tuple[str, Any]]) -> Typed:
@@ -123,7 +136,14 @@ def _array(values: list[Any]) -> Typed:
     for key, value in zip(index_keys(len(values)), values, strict=False):
         kind, raw = value if type(value) is tuple else _typed(value)
         parts += (kind.marker, key, raw)
-    return ARRAY, framed(b"".join(parts))
+    return ARRAY, _framed(parts)
+
+
+def _framed(parts: list[bytes]) -> bytes:
+    members = b"".join(parts)
+    if len(members) > LARGEST_DOCUMENT:
+        raise InvalidExtendedJSONError("a document has up to 16 MiB, and this is larger")
+    return framed(members)
 
 
 def _typed(value: str | bool | list[Any] | None) -> Typed:

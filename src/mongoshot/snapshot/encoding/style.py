@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from json.encoder import encode_basestring
 from typing import Final
 
+from mongoshot.snapshot.bounds import FEW_CHARACTERS, MOST_VALUES
+
 RESERVED_KEYS: Final = frozenset(
     {
         "$binary",
@@ -49,6 +51,10 @@ the text and the offset behind the value."""
 
 Form = tuple[Write, str, str]
 """How a value is written: its payload, and the text before and after that."""
+
+STRINGS: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+"""Strings of JSON. One without an end goes to the end of the text, so that each character is looked
+at once, whatever the text."""
 
 # What JSON allows in a string but some tool takes for a line break or a control character.
 _CONTROLS: Final = re.compile("[\x7f-\x9f\u2028\u2029]")
@@ -127,3 +133,14 @@ def without_controls(encoded: str) -> str:
     if encoded.isprintable():
         return encoded
     return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", encoded)
+
+
+def has_too_many_values(text: str) -> bool:
+    """Tell whether a text of JSON has more values than are read; of others it may say either."""
+    if len(text) <= FEW_CHARACTERS or _count_values(text) <= MOST_VALUES:
+        return False
+    return _count_values(STRINGS.sub('""', text)) > MOST_VALUES
+
+
+def _count_values(text: str) -> int:
+    return text.count(",") + text.count("{") + text.count("[")

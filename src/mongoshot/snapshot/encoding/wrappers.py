@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mongoshot.errors import InvalidExtendedJSONError
 from mongoshot.snapshot import elements as bson
+from mongoshot.snapshot.bounds import LONGEST_NUMBER
 from mongoshot.snapshot.elements import iterate_elements
 from mongoshot.snapshot.encoding.style import REMEMBERED_KEY_SIZE, REMEMBERED_KEYS, RESERVED_KEYS
 
@@ -31,7 +32,7 @@ _pack_timestamp = struct.Struct("<II").pack
 
 _INTEGER: Final = re.compile(r"-?[0-9]+")
 _DECIMAL: Final = re.compile(
-    r"[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf(inity)?)|nan", re.IGNORECASE | re.ASCII
+    r"[+-]?((\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?|inf(inity)?)|nan", re.IGNORECASE | re.ASCII
 )
 _DOUBLES: Final = {"NaN": "nan", "Infinity": "inf", "-Infinity": "-inf"}
 _FINITE: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
@@ -148,7 +149,7 @@ def _int64(value: Any) -> Typed:
 
 
 def _double(value: Any) -> Typed:
-    if type(value) is str:
+    if type(value) is str and len(value) <= LONGEST_NUMBER:
         if _FINITE.fullmatch(value):
             number = float(value)
             if number - number == 0:  # digits beyond the range of a double read as infinity
@@ -159,7 +160,9 @@ def _double(value: Any) -> Typed:
 
 
 def _decimal128(value: Any) -> Typed:
-    raw = _decimal128_bytes(value) if type(value) is str else None
+    # Those that are remembered must not fill the memory.
+    is_short = type(value) is str and len(value) <= LONGEST_NUMBER
+    raw = _decimal128_bytes(value) if is_short else None
     if raw is None:
         raise _expected('{"$numberDecimal": "a number of at most 34 digits"}', value)
     return _DECIMAL128, raw

@@ -9,7 +9,8 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from mongoshot.errors import SnapshotDamagedError, StepError
-from mongoshot.snapshot.directory import LONGEST_LINE, Snapshot, load_scenario, reading
+from mongoshot.snapshot.bounds import LONGEST_LINE
+from mongoshot.snapshot.directory import Snapshot, load_scenario, reading
 from mongoshot.snapshot.elements import document_id
 from mongoshot.snapshot.manifest import RecordingEntry
 from mongoshot.snapshot.model import Collection, Definition, join_documents
@@ -163,7 +164,7 @@ class _Made:
 
             def at(offset: int) -> bytes:
                 file.seek(offset)
-                return parse_write(file.readline(), str(path)).document
+                return parse_write(file.readline(LONGEST_LINE), str(path)).document
 
             for document in self.before.documents() if self.before else ():
                 identity = document_id(document)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable
 
 import bson
 import pytest
 from bson.timestamp import Timestamp
 
+from mongoshot.errors import MongodNotFoundError
 from mongoshot.server.catalog import list_catalog
-from mongoshot.server.connection import Client, Database
+from mongoshot.server.connection import Client, Database, connect
+from mongoshot.server.embedded.binary import find_mongod
+from mongoshot.server.embedded.mongod import start_mongod
 from mongoshot.server.tracking.choice import open_tracker
 from mongoshot.server.tracking.fingerprints import FingerprintTracker
 from mongoshot.server.tracking.oplog import OplogTracker
@@ -121,3 +126,49 @@ def test_a_point_that_the_server_has_not_come_to_means_everything(
 
     reason = "the server has lost writes that were there at the last reset"
     assert window.collections == {"orders": reason}
+
+
+def test_a_point_whose_entry_is_gone_means_everything(
+    database: Database, tracker: OplogTracker
+) -> None:
+    """After a rollback, other entries are in the place of those that were there."""
+    catalog, now = list_catalog(database), tracker.now()
+    between = Timestamp(now.time, now.inc + 1_000_000)
+    while tracker.now() < between:  # until the next second
+        database["orders"].insert_one({})
+        time.sleep(0.02)
+
+    window = tracker.touched_since(between, catalog)
+
+    assert window.collections == {
+        "orders": "the server has lost writes that were there at the last reset"
+    }
+    assert tracker.lost_since(between) == window.collections["orders"]
+    assert tracker.lost_since(tracker.now()) is None
+
+
+def test_an_election_means_everything() -> None:
+    """Who has written nothing before it has lost nothing by it."""
+    try:
+        binary = find_mongod(os.environ.get("MONGOSHOT_MONGOD") or None)
+    except MongodNotFoundError as error:
+        pytest.skip(str(error))
+    with start_mongod(binary) as server, connect(server.url) as client:
+        database, admin = client["shop"], client.admin
+        database["orders"].insert_one({"_id": 1})
+        tracker = OplogTracker(database)
+        catalog, since = list_catalog(database), tracker.now()
+        term = admin.command("hello")["electionId"]
+        admin.command("replSetStepDown", 1, force=True)
+        told = admin.command("hello")
+        while not told["isWritablePrimary"] or told["electionId"] == term:
+            time.sleep(0.02)
+            told = admin.command("hello")
+
+        window = tracker.touched_since(since, catalog)
+
+        assert list(window.collections) == ["orders"]
+        assert "has become the primary" in window.collections["orders"]
+        assert tracker.lost_since(since) == window.collections["orders"]
+        assert tracker.lost_since(window.until) is None
+        assert OplogTracker(database).touched_since(since, catalog).collections == {}

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -11,8 +10,10 @@ from bson import Binary, Int64, ObjectId
 from bson.raw_bson import RawBSONDocument
 
 from mongoshot.errors import InvalidBSONError, UnmaskedError, UsageError
+from mongoshot.recording.masking import masker
 from mongoshot.snapshot.elements import framed
 from mongoshot.snapshot.model import Collection
+from mongoshot.snapshot.spool import Scratch
 
 MaskAll = Callable[..., Any]
 MakeCollection = Callable[..., Collection]
@@ -365,12 +366,12 @@ def test_only_masked_documents_reach_a_temporary_file(
 ) -> None:
     written: list[bytes] = []
 
-    class Watched(tempfile.SpooledTemporaryFile):  # type: ignore[type-arg]
-        def write(self, data: Any) -> int:
+    class Watched(Scratch):
+        def write(self, data: Any, /) -> int:
             written.append(bytes(data))
             return super().write(data)
 
-    monkeypatch.setattr(tempfile, "SpooledTemporaryFile", Watched)
+    monkeypatch.setattr(masker, "Scratch", Watched)
     documents = [{"_id": f"ada{index}@x.org", "token": "0123456789abcdef"} for index in range(9)]
     mask_all(make_collection("c", documents), "c._id=email")
     mask_all(make_collection("c", documents), "c._id=email", "c.token=text")

@@ -167,3 +167,9 @@ def test_a_recipe_that_somebody_changed_is_an_error(key: str, value: object) -> 
     assert selection_of(recipe, ["orders"]).roots == (Root("orders", limit=1),)
     with pytest.raises(UsageError, match="recipe of the selection cannot be read"):
         selection_of({**recipe, key: value}, ["orders"])
+
+
+@pytest.mark.parametrize("text", ["\x1d20", "20\n", "\u00b2", "-1", "1_0", ""])
+def test_what_only_looks_like_a_number_is_none(text: str) -> None:
+    with pytest.raises(UsageError, match="a number of documents is wanted"):
+        parse_roots({"orders"}, limits=[f"orders={text}"])

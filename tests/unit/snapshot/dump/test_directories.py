@@ -187,7 +187,7 @@ def test_damaged_metadata_is_found(metadata: str, tmp_path: Path) -> None:
 
 
 def test_metadata_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(directories, "LARGEST_METADATA", 1000)
+    monkeypatch.setattr(directories, "LARGEST_DUMPED_METADATA", 1000)
     for name in "xyz":
         write(tmp_path, f"{name}.metadata.json", PLAIN + " " * 300, packed=True)
     with pytest.raises(DumpError, match=r"z\.metadata\.json\.gz has more than \d+ bytes"):

@@ -161,17 +161,18 @@ def diff(
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def adopt(db_name: str, db_url: str, yes: bool) -> None:
     """Let mongoshot overwrite the database DB, which it did not create."""
-    from mongoshot.server.collections import count_by_collection
     from mongoshot.server.connection import describe
     from mongoshot.server.ownership import adopt as record_adoption
+    from mongoshot.server.ownership import check_adoptable
 
+    allowed = project().allowed_hosts
     with open_database(db_url, db_name) as database:
-        counts = count_by_collection(database)
+        counts = check_adoptable(database, allowed)
         held = ", ".join(f"{name} ({count})" for name, count in counts.items()) or "nothing"
         question = f"{describe(database)} holds {held}. May mongoshot overwrite it from now on?"
         if not yes:
             _confirm(question, "add --yes")
-        record_adoption(database, project().allowed_hosts)
+        record_adoption(database, allowed)
         echo(f"adopted {describe(database)}; take it back with: mongoshot disown {db_name}")
 
 

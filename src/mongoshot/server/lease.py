@@ -8,6 +8,9 @@ else by its lease, which then runs out.
 No lease can stop a process that stood still until its lease was another's, goes on, and sends the
 write that it was about to send. But its next test fails instead of writing, and what it enters in
 the ledger (`ledger.write_baseline`) is refused, so that nobody believes what it has left.
+
+Tests may drop every database that they find, and the ledger with them. Whoever has a lease knows
+that the database is mongoshot's, and enters it again.
 """
 
 from __future__ import annotations
@@ -18,14 +21,24 @@ import secrets
 import threading
 import time
 import weakref
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mongoshot.errors import DatabaseInUseError, MongoshotError
 from mongoshot.server.connection import Database, describe
-from mongoshot.server.ledger import end_leases, read_entry, renew_leases, take_lease
+from mongoshot.server.ledger import (
+    end_leases,
+    find_ledger,
+    read_entry,
+    record_ownership,
+    renew_leases,
+    take_lease,
+)
 
 if TYPE_CHECKING:
     from typing import Self
+
+    from mongoshot.server.ledger_entry import Ownership
 
 #: Seconds after which a lease that was not renewed is over.
 DURATION = 60.0
@@ -36,6 +49,15 @@ _RENEWALS = 3  # in that time
 #: known by not being here.
 _LIVING: weakref.WeakValueDictionary[str, Leases] = weakref.WeakValueDictionary()
 _ATTEMPTS = 5  # at a lease that changes hands while it is looked at
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Hold what was entered of a database, to be entered again."""
+
+    database: Database
+    ownership: Ownership
+    for_a_run: bool
 
 
 class Leases:
@@ -55,7 +77,8 @@ class Leases:
         self._duration = DURATION if duration is None else duration
         self._pid = os.getpid()
         self._lock = threading.Lock()
-        self._held: dict[str, Database] = {}
+        self._held: dict[str, _Held] = {}
+        self._ledger: bytes | None = None
         self._renewed = 0.0
         self._lost: str | None = None
         self._stop = threading.Event()
@@ -78,12 +101,12 @@ class Leases:
         _LIVING[self._holder] = self
         for _ in range(_ATTEMPTS):
             asked = _now()
-            if take_lease(
-                database, self._holder, self._what, self._duration, gone=gone, for_a_run=for_a_run
-            ):
-                self._keep(database, asked)
-                return
+            took = self._enter(database, gone, for_a_run=for_a_run)
             entry = read_entry(database)
+            if took:
+                ownership = entry.ownership if entry else "created"
+                self._keep(_Held(database, ownership, for_a_run), asked)
+                return
             lease = entry.lease if entry else None
             if lease is None or not lease.is_held:
                 continue
@@ -113,7 +136,7 @@ class Leases:
             if not self._held or self._lost is not None:
                 return
             asked = _now()
-            if renew_leases(self._held.values(), self._holder, self._duration) == len(self._held):
+            if self._renew() or (self._enter_again() and self._renew()):
                 self._renewed = asked
             else:
                 self._lost = self._say_lost()
@@ -133,17 +156,39 @@ class Leases:
             held, self._held = self._held, {}
         if held:
             with contextlib.suppress(MongoshotError):  # the server may be gone
-                end_leases(held.values(), self._holder)
+                end_leases([each.database for each in held.values()], self._holder)
 
     def _is_a_fork(self) -> bool:
         """Tell whether this is a fork, whose parent has the leases, and maybe the lock."""
         return self._pid != os.getpid()
 
-    def _keep(self, database: Database, asked: float) -> None:
+    def _enter(self, database: Database, gone: list[str], *, for_a_run: bool) -> bool:
+        return take_lease(
+            database, self._holder, self._what, self._duration, gone=gone, for_a_run=for_a_run
+        )
+
+    def _renew(self) -> bool:
+        databases = [each.database for each in self._held.values()]
+        return renew_leases(databases, self._holder, self._duration) == len(databases)
+
+    def _enter_again(self) -> bool:
+        """Enter all in a new ledger where theirs was dropped; return whether it was."""
+        client = next(iter(self._held.values())).database.client
+        if find_ledger(client) == self._ledger:
+            return False
+        for each in self._held.values():
+            record_ownership(each.database, each.ownership, only_if_new=True)
+            self._enter(each.database, [], for_a_run=each.for_a_run)
+        self._ledger = find_ledger(client)
+        return True
+
+    def _keep(self, held: _Held, asked: float) -> None:
         with self._lock:
             first = not self._held
+            if first:
+                self._ledger = find_ledger(held.database.client)
             self._renewed = asked if first else min(self._renewed, asked)
-            self._held[database.name] = database
+            self._held[held.database.name] = held
         if first:
             self._stop.set()
             self._stop = threading.Event()
@@ -155,7 +200,7 @@ class Leases:
             ).start()
 
     def _say_lost(self) -> str:
-        for database in self._held.values():
+        for database in (each.database for each in self._held.values()):
             entry = read_entry(database)
             if entry is None:
                 return (

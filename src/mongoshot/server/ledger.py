@@ -9,7 +9,7 @@ It is the collection `databases` of the database `mongoshot`, one document a dat
               "documents": 300, "bytes": 81234},
      "captured_since": date,
      "lease": {"holder": "5f0c…", "what": "pytest in shop", "host": "laptop", "machine": "laptop …",
-               "pid": 4711, "started": 81234, "since": date, "expires": date},
+               "pid": 4711, "started": 81234, "since": date, "expires": date, "ended": date},
      "baseline": {"digest": "sha256:…", "label": "shop", "complete": true,
                   "point": Timestamp, "collections": [{"name": "orders", "uuid": UUID}, …]}}
 
@@ -19,7 +19,8 @@ was not written to since is as in the snapshot, and `collections` are those that
 A standalone server has no such time. `in_use_since` is there from before the first test of a run
 until after its last, and stays where the run was killed; `made_by_tests` is what was there at the
 end of the last run that was not. `lease` says who may write to it (`lease.py`): until `expires`,
-by the server's clock; null once it was given back. The rest stays, to tell who wrote last.
+by the server's clock; null once it was given back, at `ended`. The rest stays, to tell who wrote
+last, and until when.
 
 `home` is the server that the entry was made on, and on which alone it counts; `left` what an
 orderly end has left, so that what somebody else writes afterwards is known. `captured_since` is
@@ -153,7 +154,8 @@ def renew_leases(databases: Collection[Database], holder: str, seconds: float) -
 
 def end_leases(databases: Collection[Database], holder: str) -> None:
     """Give leases of one holder back, those that are still its own."""
-    _update_leases(databases, holder, {"$set": {"lease.expires": None}})
+    given_back = {"lease.expires": None, "lease.ended": "$$NOW"}
+    _update_leases(databases, holder, [{"$set": given_back}])
 
 
 def _update_leases(databases: Collection[Database], holder: str, change: Change) -> int:
@@ -189,14 +191,16 @@ def begin_use(database: Database) -> None:
 def advance_baseline(
     database: Database,
     point: Timestamp | None,
-    made: Iterable[bytes],
+    made: Collection[bytes],
     left: Left | None = None,
 ) -> None:
     """Remember how a run that staged the database has left it, which ends here.
 
     What was not touched since `point` is as in the snapshot; for the rest, see `end_use`.
     """
-    _end_use(database, {"baseline.point": point}, made, left, {"baseline": {"$type": "object"}})
+    known = {"baseline": {"$type": "object"}}
+    if not _end_use(database, {"baseline.point": point}, made, left, known):
+        _end_use(database, {}, made, left, {})  # a test dropped the ledger meanwhile
 
 
 def end_use(database: Database, made: Iterable[bytes], left: Left) -> None:
@@ -214,14 +218,14 @@ def _end_use(
     made: Iterable[bytes],
     left: Left | None,
     only: Mapping[str, Any],
-) -> None:
+) -> int:
     fields["made_by_tests"] = [_uuid(uuid) for uuid in sorted(made)]
     gone = {"in_use_since": ""}
     if left is None:
         gone["left"] = ""
     else:
         fields["left"] = _written(left)
-    _update(database, {"$set": fields, "$unset": gone}, only={**only, **_last_had_here()})
+    return _update(database, {"$set": fields, "$unset": gone}, only={**only, **_last_had_here()})
 
 
 def _written(left: Left) -> dict[str, Any]:
@@ -238,10 +242,15 @@ def _written(left: Left) -> dict[str, Any]:
 
 def find_home(client: Client, deployment: Deployment) -> Home | None:
     """Identify the server as entries made on it do; None where it has no ledger."""
+    ledger = find_ledger(client)
+    return Home(ledger, deployment.set_name, deployment.set_id) if ledger is not None else None
+
+
+def find_ledger(client: Client) -> bytes | None:
+    """Return the UUID of the ledger, another one where it was dropped and made anew."""
     with translated("look for mongoshot's ledger"):
         listed = client[LEDGER_DATABASE].list_collections(filter={"name": _COLLECTION})
-        ledger = next((bytes(entry["info"]["uuid"]) for entry in listed), None)
-    return Home(ledger, deployment.set_name, deployment.set_id) if ledger is not None else None
+        return next((bytes(entry["info"]["uuid"]) for entry in listed), None)
 
 
 def record_ownership(database: Database, ownership: Ownership, *, only_if_new: bool) -> None:
@@ -307,8 +316,14 @@ def note_capture(database: Database) -> bool:
 
 
 def forgive(database: Database) -> None:
-    """Forget what others did to a database of mongoshot's: it may be overwritten, this once."""
+    """Forget what others did to a database of mongoshot's: it may be overwritten, this once.
+
+    So it is where a run was killed, too, whose lease says until when all that came was its own.
+    """
     _update(database, {"$unset": {"left": "", "captured_since": ""}})
+    over = {"lease": {"$type": "object"}, "$expr": {"$not": [_IS_HELD]}}
+    change = {"$set": {"lease.expires": None}, "$unset": {"lease.ended": ""}}
+    _update(database, change, only=over)
 
 
 def strike(database: Database) -> bool:

@@ -42,7 +42,7 @@ class Baseline:
 class Lease:
     """Say who has a database, or had it last where it is not held; its text says so to a person.
 
-    It is over at `expires`, by the server's clock; None where it was given back.
+    It is over at `expires`, by the server's clock; None where it was given back, at `ended`.
     """
 
     holder: str
@@ -51,6 +51,7 @@ class Lease:
     since: datetime.datetime | None
     is_held: bool
     expires: datetime.datetime | None = None
+    ended: datetime.datetime | None = None
 
     @property
     def is_of_this_process(self) -> bool:
@@ -163,6 +164,7 @@ def _lease(found: object, *, is_held: bool) -> Lease | None:
         _date(found.get("since")),
         is_held,
         _date(found.get("expires")),
+        _date(found.get("ended")),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import calendar
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bson.timestamp import Timestamp
@@ -20,6 +20,9 @@ from mongoshot.server.connection import Database, as_written, describe, translat
 from mongoshot.server.ledger_entry import Lease, Left
 from mongoshot.server.tracking.oplog import OplogTracker
 from mongoshot.server.tracking.window import LateWrites, Moment
+from mongoshot.snapshot.model import BUCKETS_PREFIX
+
+_SETTLING = 10  # seconds that processes may take to end whose lease was given back
 
 
 def take_left(database: Database, settling: float = 0.0) -> Left:
@@ -40,15 +43,17 @@ def take_left(database: Database, settling: float = 0.0) -> Left:
 
 
 def left_by_killed(lease: Lease) -> Left | None:
-    """Say what a run that was killed left: what was written while its lease was running.
+    """Say what one that was killed, or cut short, left: what was written while its lease lasted.
 
-    None for one that was given back, or of which that is not known.
+    Where the lease was given back, its processes have a moment to end. None where it is not known
+    how long it lasted.
     """
-    if lease.expires is None:
+    if (over := lease.expires or lease.ended) is None:
         return None
     # The oplog counts whole seconds; what came in the same one may be that run's.
-    end = Timestamp(calendar.timegm(lease.expires.utctimetuple()) + 1, 0)
-    return Left(lease.expires, settled=end)
+    settling = 1 if lease.expires else _SETTLING
+    end = Timestamp(calendar.timegm(over.utctimetuple()) + settling, 0)
+    return Left(over, settled=end)
 
 
 def written_since(database: Database, left: Left) -> str | None:
@@ -78,30 +83,43 @@ def written_since(database: Database, left: Left) -> str | None:
     )
 
 
+def enumerate_some(items: Iterable[str], most: int = 8) -> str:
+    """Join items for a message, `most` of them, and how many more there are."""
+    items = list(items)
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return ", ".join(items[:most]) + more
+
+
 def _enumerate(late: Mapping[str, LateWrites]) -> str | None:
     parts = [
-        f"{name} ({each.writes} write{'s' if each.writes > 1 else ''})"
+        f"{name.removeprefix(BUCKETS_PREFIX)} ({each.writes} write{'s' if each.writes > 1 else ''})"
         for name, each in sorted(late.items())
     ]
-    return ", ".join(parts) or None
+    return enumerate_some(parts) or None
 
 
 def _differs(database: Database, left: Left) -> str | None:
-    """Compare hashes; collections that the server shortens by itself may differ."""
+    """Compare hashes; where the server removes documents by itself, nothing but more is told."""
     if left.hashes is None:
         return _weighs_otherwise(database, left)
     now = _hash(database)
     if now is None:
         return None
     names = {name for name in {*now, *left.hashes} if now.get(name) != left.hashes.get(name)}
-    return ", ".join(sorted(names - _expiring(database))) or None
+    told = (name.removeprefix(BUCKETS_PREFIX) for name in names - _expiring(database))
+    return enumerate_some(sorted(told)) or (_weighs_otherwise(database, left) if names else None)
 
 
 def _weighs_otherwise(database: Database, left: Left) -> str | None:
-    now = _weigh(database)
-    if now == (left.documents, left.bytes) or left.documents is None or _expiring(database):
+    if left.documents is None or left.bytes is None:
         return None
-    return f"it ({left.documents} documents of {left.bytes} bytes then, {now[0]} of {now[1]} now)"
+    documents, size = _weigh(database)
+    if (documents, size) == (left.documents, left.bytes):
+        return None
+    is_more = documents > left.documents or size > left.bytes
+    if not is_more and _expiring(database):
+        return None  # the server makes none
+    return f"it ({left.documents} documents of {left.bytes} bytes then, {documents} of {size} now)"
 
 
 def _hash(database: Database) -> dict[str, str] | None:

@@ -16,7 +16,7 @@ what came later, until the next one has ended in order.
 from __future__ import annotations
 
 from collections.abc import Collection as Hosts
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from mongoshot.errors import (
     DatabaseChangedError,
@@ -39,7 +39,7 @@ from mongoshot.server.ledger import (
     strike,
 )
 from mongoshot.server.ledger_entry import LedgerEntry
-from mongoshot.server.left import left_by_killed, written_since
+from mongoshot.server.left import enumerate_some, left_by_killed, written_since
 
 SERVER_DATABASES = frozenset({"admin", "config", "local"})
 
@@ -65,11 +65,7 @@ def check_writable(database: Database, allowed_hosts: Hosts[str]) -> bool:
             if entry is not None
             else "was not made by mongoshot"
         )
-        raise DatabaseRefusedError(
-            f"{describe(database)} {copied} and holds {_enumerate_counts(counts)}, which would be"
-            " lost; name another database with --db-name, or, if this one may be overwritten from"
-            f" now on, type: {_adopt(database)}"
-        )
+        raise DatabaseRefusedError(_not_ours(database, copied, counts))
     with translated(f"list the databases beside {describe(database)}"):
         names = database.client.list_database_names()
     for name in names:
@@ -116,15 +112,13 @@ def _check_entry(entry: LedgerEntry, database: Database) -> None:
 
 def _written_by_others(database: Database, entry: LedgerEntry) -> str | None:
     """Say what somebody else has written to a database since mongoshot has left it."""
-    if entry.baseline and not entry.baseline.complete:
+    left, which = entry.left, "mongoshot has left it"
+    incomplete = entry.baseline is not None and not entry.baseline.complete
+    if entry.in_use or incomplete:
+        left = left_by_killed(entry.lease) if entry.lease else None
+        which = f"a {'restore' if incomplete else 'run'} that was killed had it"
+    if left is None or (written := written_since(database, left)) is None:
         return None
-    killed = entry.in_use and entry.lease is not None
-    left = left_by_killed(entry.lease) if killed and entry.lease else entry.left
-    if left is None or (entry.in_use and not killed):
-        return None
-    if (written := written_since(database, left)) is None:
-        return None
-    which = "a run that was killed had it" if killed else "mongoshot has left it"
     return (
         f"is used by somebody else, too, who wrote to {written} since {which}, at"
         f" {left.at:%Y-%m-%d %H:%M:%S} UTC"
@@ -157,12 +151,27 @@ def claim(
     in it, killed or not, is mongoshot's to overwrite. With `leases`, no other run has it from then
     on.
     """
-    if not check_writable(database, allowed_hosts):
+    is_known = check_writable(database, allowed_hosts)
+    if not is_known:
         record_ownership(database, "created", only_if_new=True)
     if leases is not None:
         leases.take(database, for_a_run=for_a_run)
     elif for_a_run:
         begin_use(database)
+    if not is_known:
+        _check_still_empty(database, leases)
+
+
+def _check_still_empty(database: Database, leases: Leases | None) -> None:
+    """Raise, and strike it, where somebody has filled a database while it was entered."""
+    entry = read_entry(database)
+    if entry is None or entry.baseline or entry.left or entry.made_by_tests:
+        return  # another run of mongoshot's was faster, and is done
+    if counts := count_by_collection(database):
+        if leases is not None:
+            leases.forget(database)
+        strike(database)
+        raise DatabaseRefusedError(_not_ours(database, "was not made by mongoshot", counts))
 
 
 def abandon(database: Database) -> None:
@@ -185,14 +194,22 @@ def abandon(database: Database) -> None:
 def adopt(database: Database, allowed_hosts: Hosts[str]) -> dict[str, int]:
     """Let mongoshot overwrite a database that it did not create, from now on.
 
-    Returns what the database holds: collection → number of documents. Raises HostRefusedError, or
+    Returns and raises what `check_adoptable` does.
+    """
+    counts = check_adoptable(database, allowed_hosts)
+    record_ownership(database, "adopted", only_if_new=False)
+    return counts
+
+
+def check_adoptable(database: Database, allowed_hosts: Hosts[str]) -> dict[str, int]:
+    """Raise unless mongoshot may be given the database; writes nothing.
+
+    Returns what it holds: collection → number of documents. Raises HostRefusedError, or
     DatabaseRefusedError for a database of the server's or mongoshot's own.
     """
     _check_name(database)
     check_host(database.client, allowed_hosts)
-    counts = count_by_collection(database)
-    record_ownership(database, "adopted", only_if_new=False)
-    return counts
+    return count_by_collection(database)
 
 
 def disown(database: Database) -> bool:
@@ -209,6 +226,14 @@ def _check_name(database: Database) -> None:
         )
 
 
+def _not_ours(database: Database, why: str, counts: Mapping[str, int]) -> str:
+    return (
+        f"{describe(database)} {why} and holds {_enumerate_counts(counts)}, which would be lost;"
+        " name another database with --db-name, or, if this one may be overwritten from now on,"
+        f" type: {_adopt(database)}"
+    )
+
+
 def _adopt(database: Database) -> str:
     return f"mongoshot adopt {database.name} --db-url URL"
 
@@ -221,10 +246,4 @@ def _otherwise(database: Database) -> str:
 
 
 def _enumerate_counts(counts: Mapping[str, int]) -> str:
-    return _enumerate(f"{name} ({count})" for name, count in counts.items())
-
-
-def _enumerate(items: Iterable[str], most: int = 8) -> str:
-    items = list(items)
-    more = f" and {len(items) - most} more" if len(items) > most else ""
-    return ", ".join(items[:most]) + more
+    return enumerate_some(f"{name} ({count})" for name, count in counts.items())

@@ -168,6 +168,8 @@ class Stage:
 
         The next run, which may wait for that, has them then.
         """
+        with contextlib.suppress(MongoshotError):
+            self._leases.renew()  # where a test dropped the ledger, they are entered again
         for names, staged in self._staged.items():
             self._leave(names, staged)
         for database in self._unused.values():

@@ -264,6 +264,7 @@ def test_adopt_and_disown(
     refused(run("restore", "orders", *where), "orders (5)", f"mongoshot adopt {orders.name}")
     refused(run("adopt", orders.name, *at), "orders (5), payments (1)", "add --yes")
     refused(run("restore", "orders", *where))
+    refused(run("adopt", "admin", *at), "the server's own database")  # and does not ask first
 
     adopted = run("adopt", orders.name, *at, "--yes")
     assert (adopted.returncode, adopted.stderr) == (0, "")

@@ -22,7 +22,8 @@ from mongoshot import capture, restore
 from mongoshot.cli.main import cli
 from mongoshot.errors import DatabaseChangedError, DatabaseRefusedError
 from mongoshot.server.connection import Client, Database
-from mongoshot.server.ledger import read_entry
+from mongoshot.server.lease import Leases
+from mongoshot.server.ledger import forgive, read_entry
 from mongoshot.server.ownership import abandon, adopt, check_writable, claim
 from mongoshot.snapshot.model import Scenario
 from mongoshot.snapshot.overlay import overlay
@@ -118,6 +119,28 @@ def test_what_somebody_wrote_since_it_was_left_is_named(
     )
 
 
+def test_of_many_collections_some_are_named(database: Database, scenario: Scenario) -> None:
+    leave(database, scenario)
+    for number in range(9):
+        database[f"orders_{number}"].insert_one({})
+    database["a_late_one"].insert_one({})
+
+    said = refused(database)
+
+    assert re.search(r"wrote to a_late_one\b.* orders_6\b[^,]* and 2 more since", said)
+
+
+def test_a_time_series_goes_by_its_own_name(database: Database, scenario: Scenario) -> None:
+    leave(database, scenario)
+    database.create_collection("weather", timeseries={"timeField": "at"})
+    database["weather"].insert_one({"at": datetime.datetime(2999, 1, 1)})
+
+    said = refused(database)
+
+    assert "weather" in said
+    assert "system.buckets" not in said
+
+
 def test_what_the_server_removes_itself_is_nobodys(database: Database, scenario: Scenario) -> None:
     leave(database, scenario)
     database["sessions"].delete_one({"_id": 1})
@@ -204,6 +227,24 @@ def test_where_the_oplog_does_not_reach_back_the_size_tells(
     )
 
 
+@pytest.mark.parametrize("on_standalone", [True, False])
+def test_what_the_server_may_have_removed_is_not_more_than_there_was(
+    make_database: MakeDatabase, standalone: Client, scenario: Scenario, *, on_standalone: bool
+) -> None:
+    database = standalone["shop_expiring"] if on_standalone else make_database()
+    leave(database, scenario)
+    if not on_standalone:
+        with_sizes(database)
+    database["sessions"].delete_many({})
+    check_writable(database, NOBODY)
+
+    database["sessions"].insert_many([{"_id": number} for number in range(2)])
+
+    assert re.search(
+        r"wrote to it \(5 documents of \d+ bytes then, 6 of \d+ now\)", refused(database)
+    )
+
+
 def with_sizes(database: Database) -> None:
     """Leave a database, and let the oplog begin after that."""
     stats = database.command("dbStats")
@@ -241,6 +282,82 @@ def test_what_a_killed_run_wrote_is_its_own_and_what_came_after_its_lease_is_not
     assert "wrote to orders (1 write) since a run that was killed had it, at" in said
     abandon(database)
     assert database["orders"].count_documents({}) == 5
+    assert_forgiven(database, scenario)
+
+
+def assert_forgiven(database: Database, scenario: Scenario) -> None:
+    """Overwrite a database that somebody uses, as who was asked has said yes."""
+    forgive(database)
+    leave(database, scenario)
+    check_writable(database, NOBODY)
+    assert read_entry(database).in_use is False  # type: ignore[union-attr]
+
+
+def test_what_came_after_a_restore_that_was_killed_is_somebodys(
+    make_database: MakeDatabase, scenario: Scenario
+) -> None:
+    database = make_database()
+    cut_short(database, scenario, expires=datetime.datetime.now(datetime.UTC))
+    check_writable(database, NOBODY)
+
+    time.sleep(2.1)
+    database.client.drop_database(database)
+    database["precious"].insert_one({})
+
+    said = refused(database)
+    assert "precious (2 writes)" in said  # the collection is made, too
+    assert "since a restore that was killed had it, at" in said
+    assert_forgiven(database, scenario)
+
+
+def test_what_came_after_a_restore_that_was_cut_short_is_somebodys(
+    make_database: MakeDatabase, scenario: Scenario
+) -> None:
+    database = make_database()
+    ended = datetime.datetime.now(datetime.UTC)
+    cut_short(database, scenario, expires=None, ended=ended)
+    database["orders"].insert_one({"_id": 9})
+    check_writable(database, NOBODY)
+
+    earlier = ended - datetime.timedelta(seconds=12)
+    cut_short(database, scenario, expires=None, ended=earlier)
+
+    assert "orders (" in refused(database)
+
+
+def cut_short(database: Database, scenario: Scenario, **lease: datetime.datetime | None) -> None:
+    """Leave a database as a restore does that does not come to its end."""
+    restore(scenario, database)
+    said = {"holder": "gone", "what": "a restore of shop", **lease}
+    database.client["mongoshot"]["databases"].update_one(
+        {"_id": database.name}, {"$set": {"lease": said, "baseline.complete": False}}
+    )
+
+
+def test_a_restore_says_when_it_gave_its_lease_back(
+    make_database: MakeDatabase, scenario: Scenario
+) -> None:
+    database = make_database()
+    began = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+    restore(scenario, database)
+
+    lease = read_entry(database).lease  # type: ignore[union-attr]
+    assert lease is not None
+    assert lease.expires is None
+    assert lease.ended is not None
+    assert abs(lease.ended - began) < datetime.timedelta(minutes=1)
+
+
+def test_forgiving_takes_no_lease_from_a_run_that_has_begun_meanwhile(
+    make_database: MakeDatabase,
+) -> None:
+    database = make_database()
+    with Leases("pytest in shop") as leases:
+        claim(database, NOBODY, for_a_run=True, leases=leases)
+        forgive(database)
+        lease = read_entry(database).lease  # type: ignore[union-attr]
+        assert lease is not None
+        assert lease.is_held
 
 
 @pytest.mark.reliability

@@ -20,10 +20,16 @@ from tests.reliability import Evidence
 
 from mongoshot import Snapshot, restore
 from mongoshot.config import Project, Settings
-from mongoshot.errors import DatabaseInUseError, ServerError, UnreachableError
+from mongoshot.errors import (
+    DatabaseChangedError,
+    DatabaseInUseError,
+    DatabaseRefusedError,
+    ServerError,
+    UnreachableError,
+)
 from mongoshot.server.connection import Client, Database
 from mongoshot.server.lease import Leases
-from mongoshot.server.ledger import advance_baseline, read_entry, write_baseline
+from mongoshot.server.ledger import advance_baseline, forgive, read_entry, write_baseline
 from mongoshot.server.ledger_entry import Baseline
 from mongoshot.server.ownership import check_writable, claim, disown
 from mongoshot.server.process import this_process
@@ -474,6 +480,50 @@ def test_disowned_is_lost(make_database: MakeDatabase) -> None:
         leases.renew()
         with pytest.raises(DatabaseInUseError, match="took it out of the ledger, by mongoshot dis"):
             leases.check()
+
+
+def test_what_a_run_has_is_its_own_where_a_test_drops_the_ledger(
+    start_mongod: Callable[..., str], every_kind: Snapshot
+) -> None:
+    """As one does that drops all databases but for the server's own."""
+    client: Client = MongoClient(f"mongodb://{start_mongod()}")
+    with client:
+        database = client["shop_test"]
+        stage = Stage(client, database.name, settings_of(database), find=lambda _: every_kind)
+        stage.prepare(("every_kind",))
+        stage.prepare(())
+        client["somebodys"]["precious"].insert_one({})
+        client.drop_database("mongoshot")
+        database["of_a_test"].insert_one({})
+        with pytest.raises(DatabaseRefusedError, match="was not made by mongoshot"):
+            claim(database, NOBODY)
+
+        stage.close()
+
+        assert not is_held(database)
+        database["of_somebody"].insert_one({})
+        with pytest.raises(DatabaseChangedError, match="who wrote to of_somebody since"):
+            claim(database, NOBODY)
+        forgive(database)
+        again = Stage(client, database.name, settings_of(database), find=lambda _: every_kind)
+        again.prepare(("every_kind",))
+        again.prepare(())
+        with pytest.raises(DatabaseInUseError, match="is in use by pytest in shop"):
+            Stage(client, database.name, settings_of(database))
+        again.close()
+        with pytest.raises(DatabaseRefusedError, match="was not made by mongoshot"):
+            claim(client["somebodys"], NOBODY)
+
+
+def test_a_database_that_is_disowned_stays_so_where_the_ledger_is_there(
+    make_database: MakeDatabase,
+) -> None:
+    database, other = make_database(), make_database()
+    claim(other, NOBODY)
+    with take(database) as leases:
+        disown(database)
+        leases.renew()
+        assert read_entry(database) is None
 
 
 def test_the_databases_of_scenarios_have_one_each(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,10 +14,12 @@ from mongoshot.errors import DatabaseRefusedError, HostRefusedError
 from mongoshot.server.catalog import list_uuids
 from mongoshot.server.connection import Client, Database
 from mongoshot.server.hosts import check_host
+from mongoshot.server.lease import Leases
 from mongoshot.server.ledger import (
     advance_baseline,
     read_baseline,
     read_entry,
+    record_ownership,
     write_baseline,
 )
 from mongoshot.server.ledger_entry import Baseline
@@ -293,3 +296,23 @@ def test_a_run_that_is_refused_does_not_make_the_database_its_own(
     assert entry is not None
     assert not entry.in_use
     assert_refused(database)
+
+
+@pytest.mark.parametrize("leased", [True, False])
+def test_a_database_that_is_filled_while_it_is_entered_is_refused(
+    make_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch, *, leased: bool
+) -> None:
+    database = make_database()
+
+    def enter_slowly(*arguments: Any, **options: Any) -> None:
+        record_ownership(*arguments, **options)
+        database["precious"].insert_one({})
+
+    monkeypatch.setattr("mongoshot.server.ownership.record_ownership", enter_slowly)
+    with Leases("a run") as leases:
+        for _ in range(2):
+            with pytest.raises(DatabaseRefusedError, match=r"not made .* holds precious \(1\)"):
+                claim(database, NOBODY, for_a_run=True, leases=leases if leased else None)
+        leases.check()
+    assert read_entry(database) is None
+    assert database["precious"].count_documents({}) == 1

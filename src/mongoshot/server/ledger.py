@@ -5,7 +5,7 @@ It is the collection `databases` of the database `mongoshot`, one document a dat
     {"_id": "shop_test", "format": 1, "ownership": "created", "since": date,
      "in_use_since": date, "made_by_tests": [UUID, …],
      "home": {"ledger": UUID, "set": "rs0", "set_id": ObjectId},
-     "left": {"at": date, "point": Timestamp, "settled": Timestamp, "hashes": [{"name", "md5"}, …],
+     "left": {"at": date, "point": Timestamp, "settled": Timestamp, "hashes": [{"name", "hash"}, …],
               "documents": 300, "bytes": 81234},
      "captured_since": date,
      "lease": {"holder": "5f0c…", "what": "pytest in shop", "host": "laptop", "machine": "laptop …",
@@ -24,7 +24,8 @@ last, and until when.
 
 `home` is the server that the entry was made on, and on which alone it counts; `left` what an
 orderly end has left, so that what somebody else writes afterwards is known. `captured_since` is
-there where somebody captured from the database, which is then of use to somebody.
+there where somebody captured from the database, which is then of use to somebody, until it is
+adopted: from then on, `adopted_as_source` is true.
 
 How an entry is read, `ledger_entry` says.
 """
@@ -234,7 +235,7 @@ def _written(left: Left) -> dict[str, Any]:
         "at": left.at,
         "point": left.point,
         "settled": left.settled,
-        "hashes": hashes and [{"name": name, "md5": hashes[name]} for name in sorted(hashes)],
+        "hashes": hashes and [{"name": name, "hash": hashes[name]} for name in sorted(hashes)],
         "documents": left.documents,
         "bytes": left.bytes,
     }
@@ -259,14 +260,18 @@ def record_ownership(database: Database, ownership: Ownership, *, only_if_new: b
     `only_if_new` leaves an entry of this server that says whose the database is as it is.
     """
     home = _make_home(database)
-    entry = {
+    entry: dict[str, Any] = {
         "ownership": ownership,
         "since": datetime.datetime.now(datetime.UTC),
         "home": {"ledger": _uuid(home.ledger), "set": home.set_name, "set_id": home.set_id},
     }
     # What stands beside an ownership that says nothing here is not to be believed either.
     rest = dict.fromkeys(
-        ("baseline", "made_by_tests", "in_use_since", "lease", "left", "captured_since"), ""
+        (
+            *("baseline", "made_by_tests", "in_use_since", "lease", "left", "captured_since"),
+            "adopted_as_source",
+        ),
+        "",
     )
     anew = {"$set": {"format": FORMAT, **entry}, "$unset": rest}
     found = read_entry(database)
@@ -275,6 +280,8 @@ def record_ownership(database: Database, ownership: Ownership, *, only_if_new: b
         with contextlib.suppress(driver.DuplicateKeyError):  # another process was faster
             _update(database, anew, only={"$nor": [said]}, upsert=True)
     if not only_if_new:
+        if found is not None and found.captured is not None:
+            entry["adopted_as_source"] = True
         _update(database, {"$set": entry, "$unset": {"left": "", "captured_since": ""}})
 
 
@@ -298,13 +305,15 @@ def _make_home(database: Database) -> Home:
 def note_capture(database: Database) -> bool:
     """Remember that somebody captured from a database that is mongoshot's, and that no run has.
 
-    What a run, or a program, has in a database that it restored is its own. Nothing is written for
-    any other database. Tells whether it was entered; False, too, where this user may not.
+    What a run, or a program, has in a database that it restored is its own; and one that was
+    adopted after a capture may be captured from again. Nothing is written for any other database.
+    Tells whether it was entered; False, too, where this user may not.
     """
     free = {
         "$expr": {"$not": [_IS_HELD]},
         "in_use_since": {"$exists": False},
         "$or": [{"ownership": "adopted"}, {"left": {"$exists": True}}],
+        "adopted_as_source": {"$ne": True},
     }
     now = datetime.datetime.now(datetime.UTC)
     try:

@@ -214,8 +214,8 @@ def _left(found: object) -> Left | None:
             hashes: dict[str, str] | None = None if listed is None else {}
             for each in listed or ():
                 match each:
-                    case {"name": str(name), "md5": str(md5)} if hashes is not None:
-                        hashes[name] = md5
+                    case {"name": str(name), "hash": str(found_hash)} if hashes is not None:
+                        hashes[name] = found_hash
                     case _:
                         return None
             return Left(at, point, settled, hashes, documents, size)

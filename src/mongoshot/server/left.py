@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import calendar
 import datetime
+import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,9 +16,9 @@ from bson.timestamp import Timestamp
 
 from mongoshot.errors import CommandError
 from mongoshot.server.catalog import list_definitions
-from mongoshot.server.collections import hash_collections
 from mongoshot.server.connection import Database, as_written, describe, translated
 from mongoshot.server.ledger_entry import Lease, Left
+from mongoshot.server.tracking.fingerprints import take_fingerprint
 from mongoshot.server.tracking.oplog import OplogTracker
 from mongoshot.server.tracking.window import LateWrites, Moment
 from mongoshot.snapshot.model import BUCKETS_PREFIX
@@ -123,10 +124,18 @@ def _weighs_otherwise(database: Database, left: Left) -> str | None:
 
 
 def _hash(database: Database) -> dict[str, str] | None:
+    """Hash each collection, by where its data is, and how it is defined; views, by that alone."""
     try:
-        return hash_collections(database)
+        there = take_fingerprint(database)
     except CommandError:  # not on a sharded cluster, nor for every user
         return None
+    found = {}
+    for name, definition in there.definitions.items():
+        parts = (definition.type.encode(), definition.options, *definition.indexes)
+        defined = hashlib.sha256(b"\0".join(parts)).hexdigest()[:32]
+        place = definition.data_name or name
+        found[place] = f"{there.hashes.get(place, '')}:{defined}"
+    return found
 
 
 def _weigh(database: Database) -> tuple[int, int]:

@@ -61,7 +61,7 @@ def check_writable(database: Database, allowed_hosts: Hosts[str]) -> bool:
         return True
     if counts := count_by_collection(database):
         copied = (
-            "was entered as mongoshot's in a ledger that came here with a copy of another server,"
+            "was entered as mongoshot's on another server, or when this one was in a replica set,"
             if entry is not None
             else "was not made by mongoshot"
         )

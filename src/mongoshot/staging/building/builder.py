@@ -17,7 +17,7 @@ from mongoshot.server.collections import create
 from mongoshot.server.connection import Database
 from mongoshot.server.current import CurrentDatabase, Use, use_of
 from mongoshot.server.documents import empty_collection, insert_documents
-from mongoshot.server.ledger import read_baseline
+from mongoshot.server.ledger import forgive, read_baseline
 from mongoshot.server.ownership import claim
 from mongoshot.snapshot.model import Definition
 from mongoshot.staging.building.computing import Computing, Path, constant_fields, show
@@ -67,6 +67,7 @@ class ScenarioBuilder:
         if not isinstance(db, CurrentDatabase):
             # Without an end that could be told, unlike a run's: what is in it stays its own.
             claim(db, allowed_hosts, for_a_run=read_baseline(db) is None)
+            forgive(db)  # whoever writes to it next
         elif self._use is None:
             return  # what is in it now goes before the first test, which gets the collections
         there = list_definitions(db)

@@ -123,8 +123,10 @@ def run_url(data: bytes) -> None:
     for scheme in ("mongodb", "mongodb+srv"):
         url = f"{scheme}://{user}:{before}{_SECRET}{after}@{hosts}/{rest}"
         assert _SECRET not in redact(url), redact(url)
-        # With an '@' in it, what has no host would have one.
-        cut = f"{scheme}://{user}:{before.replace('@', '')}{_SECRET}{after.replace('@', '')}"
+        # With an '@' in it, what has no host would have one; with digits and a '/', it would be a
+        # port, and the rest the name of a database.
+        begin = re.sub("[@/?]", "", before)
+        cut = f"{scheme}://{user}:{begin}{_SECRET}{after.replace('@', '')}"
         for refused in (url, cut):
             said = ""
             try:

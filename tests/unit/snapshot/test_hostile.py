@@ -137,6 +137,7 @@ def test_what_is_written_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         '{"collectionName": "system.users", "indexes": []}',
         '{"collectionName": "\\ud800", "indexes": []}',
         '{"collectionName": "x", "options": {"viewOn": "y"}, "indexes": []}',
+        '{"collectionName": "x", "type": "view", "indexes": []}',
     ],
 )
 def test_metadata_that_no_server_gives(text: str) -> None:

@@ -63,7 +63,7 @@ def collections(draw: st.DrawFn) -> Collection:
     name = draw(names)
     options = bson.encode(draw(trees))
     if draw(st.integers(0, 4)) == 0:
-        return Collection(Definition(name, "view", options))
+        return Collection(Definition(name, "view", bson.encode({"viewOn": "a"})))
     chunks = draw(documents)
     indexes = tuple(
         bson.encode({"key": {index or "a": 1}, "name": index})
@@ -139,6 +139,7 @@ def test_a_definition_reads_back_as_it_was_written(
 ) -> None:
     named = [{"key": {"a": 1}} | index | {"name": "a"} for index in indexes]
     named = [index | {"key": index["key"] if index["key"] else {"a": 1}} for index in named]
+    options = options | {"viewOn": "a"} if type == "view" else options
     definition = Definition(name, type, bson.encode(options), tuple(map(bson.encode, named)))
     assert parse_metadata(metadata_to_json(definition).encode(), "file") == definition
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from mongoshot.comparison.printable import printable
+from mongoshot.comparison.printable import one_line
 from mongoshot.config import DEFAULT_SNAPSHOTS, DEFAULT_URL, Project, read_project
 from mongoshot.errors import UsageError
 
@@ -132,7 +132,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Align rows under a head: numbers to the right, everything else to the left."""
     from rich.cells import cell_len
 
-    cells = [[printable(str(cell)) for cell in row] for row in rows]
+    cells = [[one_line(str(cell)) for cell in row] for row in rows]
     widths = [max(map(cell_len, column)) for column in zip(head, *cells, strict=True)]
     right = [all(isinstance(row[at], int) for row in rows) for at in range(len(head))]
 

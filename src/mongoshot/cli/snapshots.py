@@ -52,16 +52,18 @@ def list_snapshots(snapshots_path: Path) -> None:
 @snapshots_path
 def show(name: str, snapshots_path: Path) -> None:
     """Show what is in the scenario NAME."""
+    from mongoshot.comparison.printable import one_line
     from mongoshot.snapshot.directory import load_scenario
 
     snapshot = load_scenario(name, snapshots_path)
     manifest, origin = snapshot.manifest, snapshot.manifest.origin
     at = "no single point in time" if origin.consistency == "none" else "one point in time"
     echo(f"{snapshot.path}, revision {manifest.revision}")
-    echo(
+    said = (
         f"captured {origin.captured_at} from {origin.recipe.get('database', 'a database')},"
         f" MongoDB {origin.server_version}, at {at}"
     )
+    echo(one_line(said)[:_MOST_TOLD])
     echo(f"digest {manifest.digest}\n")
     echo(
         table(

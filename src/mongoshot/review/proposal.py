@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 from mongoshot.config import EXPECTATIONS
 from mongoshot.errors import ProposalError
+from mongoshot.snapshot.encoding.style import has_too_many_values
 
 FORMAT_VERSION = 1
 #: Bytes of a proposal's file. What is larger is not for a person to review.
@@ -67,6 +68,8 @@ def parse_proposal(text: str, where: str) -> Proposal:
 
     Raises ProposalError for anything else, and for the format version of a newer mongoshot.
     """
+    if has_too_many_values(text):
+        raise ProposalError(f"{where} has more values than a proposal needs; {_REMEDY}")
     try:
         value: Any = json.loads(text)
     except (ValueError, RecursionError):

@@ -16,7 +16,7 @@ from pymongo.client_session import ClientSession
 
 from mongoshot.errors import CommandError, DatabaseNotFoundError
 from mongoshot.server.catalog import STORED_FUNCTIONS, find_uuid, list_definitions
-from mongoshot.server.connection import Database, collection_of, describe, translated
+from mongoshot.server.connection import RAW, Database, collection_of, describe, translated
 from mongoshot.server.durability import BY_MAJORITY, PATIENCE
 from mongoshot.snapshot.model import (
     BUCKETS_PREFIX,
@@ -122,7 +122,7 @@ def create(database: Database, definition: Definition) -> None:
     """Create a collection, view or time series with exactly the options of its definition."""
     with translated(f"create {database.name}.{definition.name}"):
         # Nested options go through as the bytes they are.
-        options = {**RawBSONDocument(definition.options), **_old_id_index(definition)}
+        options = {**RawBSONDocument(definition.options, RAW), **_old_id_index(definition)}
         try:
             database.command({"create": definition.name, **options, "writeConcern": BY_MAJORITY})
         except driver.OperationFailure as error:
@@ -149,7 +149,7 @@ def create_indexes(database: Database, definition: Definition) -> None:
 
 
 def _index_to_create(definition: Definition, index: bytes) -> Mapping[str, Any] | None:
-    specification: Mapping[str, Any] = RawBSONDocument(index)
+    specification: Mapping[str, Any] = RawBSONDocument(index, RAW)
     if specification["name"] == "_id_" or specification.get("clustered"):
         return None  # comes with the collection
     added: dict[str, Any] = {}

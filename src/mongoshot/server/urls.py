@@ -10,6 +10,7 @@ _HIDDEN = "***"
 _SHORTEST = 3
 #: Hosts with ports, addresses of IPv6 in brackets, escaped paths of sockets.
 _HOSTS = re.compile(r"(?:(?:[\w.%-]*|\[[\w:.%]*\])(?::[0-9]{1,5})?(?:,|$))*")
+_SCHEME = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]*")
 _PATH = re.compile(r"(?:/[\w.%-]*)?")
 _VALUE = re.compile(r"[\w.,:/%+\\-]+")
 _OPTION = re.compile(r"[A-Za-z]{1,64}=.*|", re.DOTALL)
@@ -73,8 +74,9 @@ def redact(url: str) -> str:
     wrong, it is cut before what cannot be told from a password.
     """
     scheme, separator, rest = url.partition("://")
-    if not separator:
-        return url if "@" not in url else _HIDDEN
+    if not separator or not _SCHEME.fullmatch(scheme):
+        # A '://' further behind, as in an option, leaves the password before it.
+        return _HIDDEN if "@" in url or separator else url
     cut = min((at for at in map(rest.find, "/?") if at >= 0), default=len(rest))
     authority, behind = rest[:cut], rest[cut:]
     if "@" in behind:
@@ -123,11 +125,11 @@ def without_secrets(text: str, url: str) -> str:
 
 def _secrets(url: str) -> set[str]:
     """Give what is secret in a URL, in each form in which the driver may say it."""
-    _, separator, rest = url.partition("://")
-    rest = rest if separator else url
+    scheme, separator, rest = url.partition("://")
+    rest = rest if separator and _SCHEME.fullmatch(scheme) else url
     credentials, at, behind = rest.rpartition("@")
     found = {credentials.partition(":")[2]} if at else {rest.partition(":")[2]}
-    for option in re.split("[?&]", rest)[1:]:
+    for option in re.split("[?&;]", rest)[1:]:  # the driver takes ';' for '&'
         name, _, value = option.partition("=")
         if name.lower() not in _OPEN_OPTIONS:
             # AWS_SESSION_TOKEN:secret,SERVICE_NAME:other

@@ -25,9 +25,17 @@ from bson.errors import BSONError
 
 from mongoshot.errors import FixturesError
 from mongoshot.snapshot import model
-from mongoshot.snapshot.bounds import LARGEST_FIXTURES, LARGEST_YAML, not_a_file, read_up_to
+from mongoshot.snapshot.bounds import (
+    LARGEST_DOCUMENT,
+    LARGEST_FIXTURES,
+    LARGEST_YAML,
+    MOST_VALUES,
+    not_a_file,
+    read_up_to,
+)
 from mongoshot.snapshot.elements import ARRAY, REGULAR_EXPRESSION, document_id
 from mongoshot.snapshot.encoding import readable
+from mongoshot.snapshot.encoding.style import has_too_many_values
 from mongoshot.snapshot.manifest import MANIFEST_NAME, is_snapshot_manifest
 from mongoshot.snapshot.model import Definition, MemoryState, join_documents
 from mongoshot.snapshot.names import METADATA_SUFFIX
@@ -197,6 +205,11 @@ def _read(file: Path, notes: list[str]) -> list[dict[str, Any]]:
 
 
 def _read_json(file: Path, text: str, _notes: list[str]) -> Any:
+    if has_too_many_values(text):
+        raise FixturesError(
+            f"{file} has more than {MOST_VALUES:,} values, which is too much for a file of"
+            " fixtures: load it once, and capture a scenario of it"
+        )
     try:
         listed = json.loads(text, object_pairs_hook=_once)
     except json.JSONDecodeError as error:
@@ -304,6 +317,11 @@ def _in_order(name: str, documents: list[dict[str, Any]], made: dict[str, int]) 
         if "_id" not in document:
             made[name] = made.get(name, 0) + 1
         encoded = bson.encode({"_id": _make_id(name, place), **document})
+        if len(encoded) > LARGEST_DOCUMENT:
+            raise FixturesError(
+                f"{name}, document {place}: it has {len(encoded):,} bytes of BSON, and a document"
+                " has up to 16 MiB; leave some of it out"
+            )
         identity = document_id(encoded)
         if identity[0] in (ARRAY, REGULAR_EXPRESSION):
             raise FixturesError(

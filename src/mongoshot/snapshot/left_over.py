@@ -18,7 +18,8 @@ def left_over(path: Path, kind: Literal["partial", "replaced"]) -> list[tuple[Pa
     if not path.parent.is_dir():
         return []
     found = ((left, pattern.fullmatch(left.name)) for left in sorted(path.parent.iterdir()))
-    return [(left, int(match[1])) for left, match in found if match]
+    # No writer leaves a link: it may come from a stranger, and lead anywhere.
+    return [(left, int(match[1])) for left, match in found if match and not left.is_symlink()]
 
 
 def recover_replaced(path: Path) -> None:

@@ -31,6 +31,7 @@ from typing import Any, Literal, get_args
 
 from mongoshot.errors import FormatVersionError, SnapshotDamagedError
 from mongoshot.snapshot.bounds import LARGEST_MANIFEST, read_up_to
+from mongoshot.snapshot.encoding.style import has_too_many_values
 from mongoshot.snapshot.profile import Profile
 
 FORMAT_VERSION = 1
@@ -178,6 +179,8 @@ def parse_manifest(text: str, where: str) -> Manifest:
     Raises FormatVersionError for a version that this mongoshot does not know, and
     SnapshotDamagedError for anything that is not a manifest or contradicts itself.
     """
+    if has_too_many_values(text):
+        raise SnapshotDamagedError(f"{where} has more values than a manifest needs; {_REMEDY}")
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -83,6 +83,11 @@ def checked(definition: Definition) -> Definition:
     name = definition.name
     if not name or "\0" in name or name in SERVER_COLLECTIONS:
         raise TypeError(f"{name!r:.80} can be no collection of yours")
+    # By it alone a server tells what it is to make.
+    if (definition.type == "view") != ("viewOn" in definition.decoded_options()):
+        raise TypeError(
+            f"a {definition.type} {'lacks' if definition.type == 'view' else 'has'} viewOn"
+        )
     for index in definition.decoded_indexes():
         if not isinstance(index.get("name"), str) or not isinstance(index.get("key"), dict):
             raise TypeError("an index has no name, or no key")

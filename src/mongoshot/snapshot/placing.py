@@ -87,17 +87,25 @@ def _not_replaceable(path: Path, error: SnapshotError) -> SnapshotExistsError:
 def aside_of(path: Path, *, private: bool = False) -> Iterator[Path]:
     """Make a directory beside `path` for the files of a snapshot, and remove it in the end.
 
-    Its owner alone may read it where that holds for what is at `path`, or, where nothing is, it is
-    to be `private`. Removes what killed writers of this name have left.
+    Nobody may read it who may not read what is at `path`; where nothing is, its owner alone, where
+    it is to be `private`. Removes what killed writers of this name have left.
     """
     make_directory(path.parent)
     _remove_left_over(path)
     aside = path.parent / f".{path.name}.{os.getpid()}.partial"
-    aside.mkdir(mode=0o700 if is_private(path, private) else 0o777)
+    aside.mkdir(mode=_mode_aside(path, private))
     try:
         yield aside
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _mode_aside(path: Path, private: bool) -> int:
+    """Give the mode of what is at `path`: nobody else reads what is to take its place, either."""
+    try:
+        return path.stat().st_mode & 0o777 | 0o700
+    except OSError:
+        return 0o700 if private else 0o777
 
 
 def is_private(path: Path, otherwise: bool = False) -> bool:

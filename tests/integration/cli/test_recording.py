@@ -143,11 +143,14 @@ def test_what_a_recording_says_of_itself_stays_in_its_line(
     file = tmp_path / "snapshots" / "pay" / "manifest.json"
     manifest = json.loads(file.read_text())
     manifest["recording"] |= {"untold": "\x1b[2J\n" * 9999, "recorded_at": "now\nthen"}
+    manifest["captured_at"] = "captured\nthen"
     file.write_text(json.dumps(manifest))
     shown = run("show", "pay").stdout
     assert len(shown) < 3000
     assert r"now\nthen" in shown
+    assert r"captured\nthen" in shown
     assert "\x1b" not in shown
+    assert r"captured\nthen" in run("list").stdout
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")

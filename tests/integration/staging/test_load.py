@@ -13,12 +13,13 @@ import bson
 import pytest
 
 from mongoshot import capture, restore
-from mongoshot.errors import RestoreError, SnapshotDamagedError
+from mongoshot.errors import CommandError, RestoreError, SnapshotDamagedError
+from mongoshot.server.collections import create_indexes
 from mongoshot.server.connection import Database
 from mongoshot.server.ledger import read_baseline
 from mongoshot.snapshot.directory import Snapshot
 from mongoshot.snapshot.manifest import Origin
-from mongoshot.snapshot.model import MemoryState
+from mongoshot.snapshot.model import Definition, MemoryState
 from mongoshot.snapshot.overlay import overlay
 from mongoshot.snapshot.writer import write_snapshot
 from mongoshot.staging.load import load
@@ -144,3 +145,12 @@ def test_documents_keep_their_bytes(
 
     assert list(again.collections["odd"].documents()) == [odd]
     assert again.manifest.files[0] == snapshot.manifest.files[0]
+
+
+def test_an_index_with_a_date_that_python_has_not_is_refused_in_one_line(
+    make_database: MakeDatabase,
+) -> None:
+    index = {"v": 2, "key": {"a": 1}, "name": "a_1", "sparse": bson.DatetimeMS(2**62)}
+    definition = Definition("orders", indexes=(bson.encode(index),))
+    with pytest.raises(CommandError, match=r"cannot create the indexes of .*\.orders"):
+        create_indexes(make_database(), definition)

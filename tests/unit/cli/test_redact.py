@@ -27,6 +27,8 @@ from mongoshot.server.urls import redact, without_secrets
         ("mongodb://user:pa\nss", "mongodb://user:***"),
         ("mongodb://user:pass@host/db;pa#ss", "mongodb://user:***@host/***"),
         ("user:pass@host", "***"),
+        ("user:pa://ss@host", "***"),
+        ("mongodb:/user:pass@host/?appName=http://x", "***"),
         ("host", "host"),
         (
             "mongodb://host/?tlsCertificateKeyFilePassword=pass&w=1",
@@ -51,6 +53,8 @@ def test_secrets_are_hidden(url: str, shown: str) -> None:
         ("mongodb://h/?authMechanismProperties=AWS_SESSION_TOKEN:pa%3A55", "not pa:55"),
         ("mongodb://user:pa/ss55?x@host", "bad database name ss55"),
         ("mongodb://user:pa/ss55", "bad database name ss55"),
+        ("mongodb://h/?w=1;authMechanismProperties=TOKEN:pa55", "pa55 is not supported"),
+        ("user:p55://host", "no scheme p55"),
     ],
 )
 def test_secrets_are_taken_out_of_what_the_driver_says(url: str, said: str) -> None:

@@ -590,6 +590,15 @@ def test_a_snapshot_that_is_there_is_not_healed_over(shop: Snapshot) -> None:
     assert left.is_dir()
 
 
+def test_a_link_is_nobodys_replacement(shop: Snapshot, tmp_path: Path) -> None:
+    elsewhere = shop.path.rename(tmp_path / "elsewhere")
+    link = shop.path.with_name(".shop.99999999.replaced")
+    link.symlink_to(elsewhere)
+    with pytest.raises(SnapshotNotFoundError):
+        load_scenario("shop", shop.path.parent)
+    assert link.is_symlink()
+
+
 def test_healing_needs_no_directory(tmp_path: Path) -> None:
     recover_replaced(tmp_path / "gone" / "shop")
     assert list(tmp_path.iterdir()) == []

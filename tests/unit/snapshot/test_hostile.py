@@ -24,16 +24,19 @@ from mongoshot.errors import (
     FixturesError,
     InvalidExtendedJSONError,
     NotRepresentableError,
+    ProposalError,
     SnapshotDamagedError,
     UsageError,
 )
 from mongoshot.recording.masking.policy import make_policy
+from mongoshot.review.proposal import parse_proposal
 from mongoshot.server.history.delta import apply_update
 from mongoshot.snapshot import bounds
 from mongoshot.snapshot.directory import read_chunks
 from mongoshot.snapshot.dump.directories import list_files
 from mongoshot.snapshot.encoding import from_extended_json, to_extended_json
 from mongoshot.snapshot.fixture_files import read_fixtures
+from mongoshot.snapshot.manifest import parse_manifest
 from mongoshot.snapshot.metadata import parse_metadata
 from mongoshot.snapshot.model import Definition, in_creation_order
 from mongoshot.snapshot.paths import parse_pattern
@@ -133,6 +136,8 @@ def test_what_is_written_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         '{"collectionName": "a\\u0000b", "indexes": []}',
         '{"collectionName": "system.users", "indexes": []}',
         '{"collectionName": "\\ud800", "indexes": []}',
+        '{"collectionName": "x", "options": {"viewOn": "y"}, "indexes": []}',
+        '{"collectionName": "x", "type": "view", "indexes": []}',
     ],
 )
 def test_metadata_that_no_server_gives(text: str) -> None:
@@ -207,6 +212,28 @@ def test_fixtures_of_an_odd_name_or_size(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "a.json").write_text("[" * 100_000)
     with pytest.raises(FixturesError, match="too deep within each other"):
         read_fixtures(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[" + "{}," * bounds.MOST_VALUES + "{}]", "values, which is too much for a file"),
+        ('[{"a": "' + "x" * bounds.LARGEST_DOCUMENT + '"}]', "a document has up to 16 MiB"),
+    ],
+    ids=["values", "document"],
+)
+def test_fixtures_of_more_than_is_held(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(FixturesError, match=said):
+        read_fixtures(tmp_path)
+
+
+def test_a_manifest_and_a_proposal_of_millions_of_values() -> None:
+    text = '{"files": [' + "[]," * bounds.MOST_VALUES + "[]]}"
+    with pytest.raises(SnapshotDamagedError, match="more values than a manifest needs"):
+        parse_manifest(text, "manifest.json")
+    with pytest.raises(ProposalError, match="more values than a proposal needs"):
+        parse_proposal(text, "proposal.json")
 
 
 def test_a_dump_of_an_odd_name(tmp_path: Path) -> None:

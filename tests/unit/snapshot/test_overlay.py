@@ -103,7 +103,7 @@ def test_a_view_in_both_layers_has_no_documents(
     [
         ("options", {"options": {"capped": True}}),
         ("indexes", {"indexes": []}),
-        ("type", {"type": "view"}),
+        ("type", {"type": "view", "options": {"viewOn": "b"}}),
     ],
 )
 def test_layers_that_differ_in_what_a_collection_is_are_refused(

@@ -23,7 +23,7 @@ from mongoshot.errors import (
 )
 from mongoshot.snapshot.directory import Snapshot
 from mongoshot.snapshot.model import Collection
-from mongoshot.snapshot.placing import check_target
+from mongoshot.snapshot.placing import aside_of, check_target
 from mongoshot.snapshot.profile import Profile
 from mongoshot.snapshot.writer import JSON_LIMIT, check_format, write_snapshot
 
@@ -326,6 +326,22 @@ def test_what_killed_writers_left_is_removed(
         (tmp_path / f".{name}.{pid}.{kind}").mkdir()
     write_snapshot(make_state(a=[]), tmp_path / name, origin=origin, replace=True)
     assert names(tmp_path) == [name]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+@pytest.mark.parametrize("mode", [0o700, 0o750, 0o755])
+def test_what_is_being_written_is_read_by_those_who_read_it_before(
+    tmp_path: Path, mode: int
+) -> None:
+    path = tmp_path / "shop"
+    path.mkdir()
+    path.chmod(mode)
+    umask = os.umask(0o022)
+    try:
+        with aside_of(path) as aside:
+            assert aside.stat().st_mode & 0o777 == mode
+    finally:
+        os.umask(umask)
 
 
 @pytest.mark.parametrize("kind", ["partial", "replaced"])

@@ -13,6 +13,7 @@ from mongoshot.snapshot.bounds import LONGEST_LINE
 from mongoshot.snapshot.directory import Snapshot, load_scenario, reading
 from mongoshot.snapshot.elements import document_id
 from mongoshot.snapshot.manifest import RecordingEntry
+from mongoshot.snapshot.metadata import checked
 from mongoshot.snapshot.model import Collection, Definition, join_documents
 from mongoshot.snapshot.scenario_names import split_known_name
 from mongoshot.snapshot.steps.model import Write, parse_write
@@ -120,6 +121,10 @@ class AtStep:
                 continue  # read to the end all the same: only then is it known to be whole
             try:
                 _carry_out(made, write, offset)
+            except TypeError as error:
+                raise SnapshotDamagedError(
+                    f"{path}: step {write.step}: {error}; {_REMEDY}"
+                ) from None
             except KeyError:
                 raise SnapshotDamagedError(
                     f"{path}: step {write.step} is about {write.collection!r:.80}, which is not"
@@ -177,7 +182,10 @@ class _Made:
 
 
 def _carry_out(made: dict[str, _Made], write: Write, offset: int) -> None:
-    """Carry out one write; raises KeyError where its collection is not there."""
+    """Carry out one write.
+
+    Raises KeyError where its collection is not there, and TypeError for a name that none can have.
+    """
     name = write.collection
     if write.kind == "define" and write.definition is not None:
         if name in made:
@@ -188,7 +196,7 @@ def _carry_out(made: dict[str, _Made], write: Write, offset: int) -> None:
         del made[name]
     elif write.kind == "rename":
         moved = made.pop(name)
-        moved.definition = replace(moved.definition, name=write.to)
+        moved.definition = checked(replace(moved.definition, name=write.to))
         made[write.to] = moved
     elif write.kind == "delete":
         made[name].remove(write.identity)

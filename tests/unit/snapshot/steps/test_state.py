@@ -167,6 +167,14 @@ def test_a_write_to_what_is_not_there(record: Record) -> None:
         _ = at_step(snapshot, 1).collections
 
 
+@pytest.mark.parametrize("name", ["", "system.users", "a\0b"])
+def test_a_collection_is_renamed_to_what_one_can_be_called(record: Record, name: str) -> None:
+    # Without `to`, a line is no rename at all.
+    snapshot = record(Write(1, "rename", "orders", to=name))
+    with pytest.raises(SnapshotDamagedError, match=r"can be no collection|does not go with"):
+        _ = at_step(snapshot, 1).collections
+
+
 def test_another_encoding_keeps_the_recording(record: Record) -> None:
     snapshot = record(*WRITES, format="json")
     converted = write_snapshot(

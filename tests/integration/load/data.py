@@ -89,7 +89,7 @@ def document_of(size: int, identity: Any, kind: str) -> bytes:
     head: dict[str, Any] = {"_id": identity, "kind": kind}
     if kind == "array":
         # Many small values: what is decoded takes far more memory than it has bytes.
-        head["values"] = list(range(size // 16))
+        head["values"] = list(range(size // 20))  # as many as Extended JSON may have
     room = size - len(bson.encode({**head, "data": "" if kind == "string" else b""}))
     filled = random.Random(size).randbytes(room) if kind == "binary" else b"\xc3\xa9" * (room // 2)
     filled += b"x" * (room - len(filled))

@@ -111,6 +111,12 @@ def test_a_document_is_no_larger_than_documents_are() -> None:
         from_extended_json(text)
 
 
+def test_the_largest_binary_value_is_read() -> None:
+    """Its base64 is longer than any document."""
+    largest = bson.encode({"a": b"x" * (16 * MIB - 100)})
+    assert from_extended_json(to_extended_json(largest)) == largest
+
+
 def test_what_is_written_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("style", "reader"):
         monkeypatch.setattr(f"mongoshot.snapshot.encoding.{module}.FEW_CHARACTERS", 100)

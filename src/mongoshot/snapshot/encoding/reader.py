@@ -79,6 +79,7 @@ def read_document(text: str | bytes, *, placeholders: bool = False) -> bytes:
     if type(value) is not tuple or value[0] is not DOCUMENT:
         raise InvalidExtendedJSONError(f"the outermost value must be a document, not {text[:40]!r}")
     document: bytes = value[1]
+    _check_size(document, LARGEST_DOCUMENT)
     if text.count("{") + text.count("[") > MAXIMUM_DEPTH and _is_too_deep(text):
         try:
             validate_document(document)  # wrappers such as {"$oid": …} are no levels
@@ -141,9 +142,14 @@ def _array(values: list[Any]) -> Typed:
 
 def _framed(parts: list[bytes]) -> bytes:
     members = b"".join(parts)
-    if len(members) > LARGEST_DOCUMENT:
-        raise InvalidExtendedJSONError("a document has up to 16 MiB, and this is larger")
+    # What is within a wrapper is read as a document first: of a binary value, base64.
+    _check_size(members, 2 * LARGEST_DOCUMENT)
     return framed(members)
+
+
+def _check_size(document: bytes, most: int) -> None:
+    if len(document) > most:
+        raise InvalidExtendedJSONError("a document has up to 16 MiB, and this is larger")
 
 
 def _typed(value: str | bool | list[Any] | None) -> Typed:

@@ -191,12 +191,13 @@ def check_random_writes(database: Database, record: Record, seed: int, writes: i
     database.create_collection("borders")
     performance = record(database, lambda _: writer.run(writes))
     assert performance.untold == ""
-    borders, since = list[int](), 0
-    for write in read_writes(performance.snapshot):
-        if write.collection == "borders" and write.kind == "insert":
-            # One of the command, and one of the collection that it may have made.
-            assert write.step - since <= 3
-            borders.append(since := write.step)
+    # How many steps are between two is not sure: where another test writes to the same server in
+    # between, each document of an updateMany is a step of its own.
+    borders = [
+        write.step
+        for write in read_writes(performance.snapshot)
+        if write.collection == "borders" and write.kind == "insert"
+    ]
     for step, state in zip(borders, writer.states, strict=True):
         difference = compare(at_step(performance.snapshot, step), state)
         assert not difference, f"step {step}: {difference}"
